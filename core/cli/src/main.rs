@@ -1,0 +1,3 @@
+//! The klatsch command.
+#![forbid(unsafe_code)]
+fn main() {}

@@ -1,0 +1,83 @@
+//! Questions that are open: what waits for the host's answer, and until when.
+
+use std::collections::BTreeMap;
+
+use crate::id::{ConnectionId, QuestionId};
+
+use super::room::RoomKey;
+
+/// What happens when the question is answered.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    /// The connection comes in.
+    Admit,
+    /// The text gets its place in the room.
+    Send { room: RoomKey, text: String },
+}
+
+/// One open question.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) connection: ConnectionId,
+    pub(crate) waiting: Waiting,
+    deadline_ms: u64,
+}
+
+/// The open questions, in the order in which they were asked, which is that of their deadlines.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    open: BTreeMap<QuestionId, Open>,
+    last: u64,
+    max_count: usize,
+    timeout_ms: u64,
+}
+
+impl Requests {
+    pub(crate) fn new(max_count: u64, timeout_ms: u64) -> Requests {
+        let max_count = usize::try_from(max_count).unwrap_or(usize::MAX);
+        Requests { open: BTreeMap::new(), last: 0, max_count, timeout_ms }
+    }
+
+    /// Opens a question; gives `None` when as many are open as may be.
+    pub(crate) fn ask(
+        &mut self,
+        connection: ConnectionId,
+        waiting: Waiting,
+        now_ms: u64,
+    ) -> Option<QuestionId> {
+        if self.open.len() >= self.max_count {
+            return None;
+        }
+        self.last += 1;
+        let id = QuestionId(self.last);
+        self.open.insert(id, Open { connection, waiting, deadline_ms: now_ms + self.timeout_ms });
+        Some(id)
+    }
+
+    pub(crate) fn get(&self, id: QuestionId) -> Option<&Open> {
+        self.open.get(&id)
+    }
+
+    /// Takes a question away, because it is answered or will not be.
+    pub(crate) fn close(&mut self, id: QuestionId) -> Option<Open> {
+        self.open.remove(&id)
+    }
+
+    /// Takes the questions about a connection away: it is gone.
+    pub(crate) fn cancel(&mut self, connection: ConnectionId) {
+        if !self.open.is_empty() {
+            self.open.retain(|_, open| open.connection != connection);
+        }
+    }
+
+    /// Takes one question away whose time has run out.
+    pub(crate) fn expired(&mut self, now_ms: u64) -> Option<Open> {
+        let first = self.open.first_entry()?;
+        (first.get().deadline_ms <= now_ms).then(|| first.remove())
+    }
+
+    /// When the next question's time runs out, in ticks.
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        self.open.first_key_value().map(|(_, open)| open.deadline_ms)
+    }
+}

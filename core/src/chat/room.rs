@@ -1,0 +1,251 @@
+//! Rooms: who is in them, and which position comes next.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::error::{Error, ErrorCode};
+use crate::id::{ConnectionId, Position, RoomName, UserId};
+use crate::message::{Change, Member, Message, Record};
+use crate::time::Now;
+
+use super::session::Who;
+
+/// Which room, as a small number that may be used again when the room is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RoomKey(pub(crate) u32);
+
+/// One room.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) name: RoomName,
+    /// The newest record's position; offset 0 while there is none.
+    pub(crate) top: Position,
+    pub(crate) connection_count: u64,
+    members: HashMap<UserId, Membership>,
+    /// Its place among the rooms that nobody is in, oldest first.
+    empty_since: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Membership {
+    who: Arc<Who>,
+    /// Connections of this user in this room, in the order in which they came.
+    connections: Vec<ConnectionId>,
+    joined: u64,
+}
+
+impl Room {
+    /// Gives a message the next place in the log.
+    pub(crate) fn place(&mut self, who: &Who, text: String, now: Now) -> Record {
+        let prev = (self.top.offset > 0).then_some(self.top);
+        self.top.offset += 1;
+        let message = Message {
+            room: self.name.clone(),
+            position: self.top,
+            user: who.user.clone(),
+            name: who.name.clone(),
+            color: who.color,
+            at_ms: now.unix_ms,
+            text,
+        };
+        Record { prev, change: Change::Message(Arc::new(message)) }
+    }
+
+    /// Adds a user's connection. Gives whether it is the user's first in this room.
+    pub(crate) fn join(&mut self, connection: ConnectionId, who: Arc<Who>, serial: u64) -> bool {
+        let membership = self.members.entry(who.user.clone()).or_insert_with(|| Membership {
+            who,
+            connections: Vec::with_capacity(1),
+            joined: serial,
+        });
+        membership.connections.push(connection);
+        membership.connections.len() == 1
+    }
+
+    /// Takes a user's connection away. Gives whether it was the user's last in this room.
+    pub(crate) fn leave(&mut self, connection: ConnectionId, user: &UserId) -> bool {
+        let Some(membership) = self.members.get_mut(user) else { return false };
+        membership.connections.retain(|&other| other != connection);
+        let last = membership.connections.is_empty();
+        if last {
+            self.members.remove(user);
+        }
+        last
+    }
+
+    pub(crate) fn member_count(&self) -> u64 {
+        self.members.len() as u64
+    }
+
+    /// The members in the order in which they came.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        let mut found: Vec<&Membership> = self.members.values().collect();
+        found.sort_unstable_by_key(|membership| membership.joined);
+        found
+            .into_iter()
+            .map(|membership| Member {
+                user: membership.who.user.clone(),
+                name: membership.who.name.clone(),
+                color: membership.who.color,
+                connection: membership.connections[0],
+                connection_count: membership.connections.len() as u64,
+            })
+            .collect()
+    }
+}
+
+/// All rooms of an engine.
+#[derive(Debug)]
+pub(crate) struct Rooms {
+    rooms: Slab<Room>,
+    keys: HashMap<RoomName, RoomKey>,
+    empty: BTreeMap<u64, RoomKey>,
+    max_count: usize,
+    last_epoch: u64,
+    serial: u64,
+}
+
+impl Rooms {
+    pub(crate) fn new(max_count: u64) -> Rooms {
+        Rooms {
+            rooms: Slab::new(),
+            keys: HashMap::new(),
+            empty: BTreeMap::new(),
+            max_count: usize::try_from(max_count).unwrap_or(usize::MAX),
+            last_epoch: 0,
+            serial: 0,
+        }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<RoomKey> {
+        self.keys.get(name).copied()
+    }
+
+    /// The room of that name, made if there is none. To make place, the room that has been without
+    /// connections for longest is forgotten and given back too.
+    ///
+    /// # Errors
+    /// `too_many_rooms`: all of them have connections.
+    pub(crate) fn find_or_make(
+        &mut self,
+        name: &RoomName,
+        now: Now,
+    ) -> Result<(RoomKey, Option<(RoomKey, RoomName)>), Error> {
+        if let Some(&key) = self.keys.get(name) {
+            return Ok((key, None));
+        }
+        let forgotten = match self.rooms.len() >= self.max_count {
+            true => Some(self.forget_oldest_empty().ok_or_else(|| {
+                Error::new(
+                    ErrorCode::TooManyRooms,
+                    format!(
+                        "there are {} rooms and somebody is in each; max_room_count allows no more",
+                        self.max_count
+                    ),
+                )
+            })?),
+            false => None,
+        };
+        self.last_epoch = now.unix_ms.max(self.last_epoch + 1);
+        let serial = self.next_serial();
+        let key = RoomKey(self.rooms.insert(Room {
+            name: name.clone(),
+            top: Position { epoch: self.last_epoch, offset: 0 },
+            connection_count: 0,
+            members: HashMap::new(),
+            empty_since: Some(serial),
+        }) as u32);
+        self.empty.insert(serial, key);
+        self.keys.insert(name.clone(), key);
+        Ok((key, forgotten))
+    }
+
+    /// Counts a connection in. Must be paired with [`exit`](Rooms::exit).
+    pub(crate) fn enter(&mut self, key: RoomKey) {
+        let room = &mut self.rooms[key.0 as usize];
+        room.connection_count += 1;
+        if let Some(serial) = room.empty_since.take() {
+            self.empty.remove(&serial);
+        }
+    }
+
+    pub(crate) fn exit(&mut self, key: RoomKey) {
+        let serial = self.next_serial();
+        let room = &mut self.rooms[key.0 as usize];
+        room.connection_count -= 1;
+        if room.connection_count == 0 {
+            room.empty_since = Some(serial);
+            self.empty.insert(serial, key);
+        }
+    }
+
+    pub(crate) fn get(&self, key: RoomKey) -> &Room {
+        &self.rooms[key.0 as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, key: RoomKey) -> &mut Room {
+        &mut self.rooms[key.0 as usize]
+    }
+
+    /// Adds a user's connection to a room it is in. Gives whether it is the user's first there.
+    pub(crate) fn join(&mut self, key: RoomKey, connection: ConnectionId, who: Arc<Who>) -> bool {
+        let serial = self.next_serial();
+        self.get_mut(key).join(connection, who, serial)
+    }
+
+    /// The rooms in the order of their names.
+    pub(crate) fn sorted(&self) -> Vec<&Room> {
+        let mut rooms: Vec<&Room> = self.rooms.iter().map(|(_, room)| room).collect();
+        rooms.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        rooms
+    }
+
+    fn forget_oldest_empty(&mut self) -> Option<(RoomKey, RoomName)> {
+        let (_, key) = self.empty.pop_first()?;
+        let room = self.rooms.remove(key.0 as usize);
+        self.keys.remove(&room.name);
+        Some((key, room.name))
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Now = Now { unix_ms: 1_000, ticks_ms: 0 };
+
+    fn name(text: &str) -> RoomName {
+        RoomName::new(text).unwrap()
+    }
+
+    #[test]
+    fn every_log_gets_an_epoch_of_its_own() {
+        let mut rooms = Rooms::new(10);
+        let (a, _) = rooms.find_or_make(&name("a"), NOW).unwrap();
+        let (b, _) = rooms.find_or_make(&name("b"), NOW).unwrap();
+        assert_eq!(rooms.get(a).top, Position { epoch: 1_000, offset: 0 });
+        assert_eq!(rooms.get(b).top, Position { epoch: 1_001, offset: 0 });
+    }
+
+    #[test]
+    fn a_full_house_forgets_the_room_that_was_empty_for_longest() {
+        let mut rooms = Rooms::new(2);
+        let (a, _) = rooms.find_or_make(&name("a"), NOW).unwrap();
+        let (b, _) = rooms.find_or_make(&name("b"), NOW).unwrap();
+        rooms.enter(a);
+        rooms.enter(b);
+        assert_eq!(rooms.find_or_make(&name("c"), NOW).unwrap_err().code(), ErrorCode::TooManyRooms);
+        rooms.exit(b);
+        rooms.exit(a);
+        let (_, forgotten) = rooms.find_or_make(&name("c"), NOW).unwrap();
+        assert_eq!(forgotten.unwrap().1, name("b"));
+        assert!(rooms.find("b").is_none() && rooms.find("a").is_some());
+    }
+}

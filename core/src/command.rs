@@ -1,0 +1,10 @@
+//! What a client asks for, whatever dialect it said it in.
+
+/// One request of a chat client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command<'a> {
+    /// "This is my name."
+    Name(&'a str),
+    /// "Say this in my room."
+    Say(&'a str),
+}

@@ -1,0 +1,275 @@
+//! What the host is told, and what it is asked.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::id::{ConnectionId, QuestionId, RoomName, UserId, UserName};
+use crate::message::{Color, Message, Payload};
+
+/// What the host is told, in the order in which it happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The engine listens.
+    Started {
+        /// Where, one for each listener.
+        addresses: Vec<SocketAddr>,
+    },
+    /// A WebSocket is open. For a chat connection [`Event::Named`] and [`Event::Joined`] follow when it
+    /// names itself, or at once when the host's admission gave it a name.
+    Connected {
+        /// The new connection.
+        connection: ConnectionId,
+        /// What it speaks.
+        dialect: Dialect,
+        /// The room it is in; `None` for a raw connection that named no room.
+        room: Option<RoomName>,
+        /// The path it asked for, without the query.
+        path: String,
+        /// Where it comes from; `None` for a Unix socket.
+        address: Option<SocketAddr>,
+    },
+    /// A connection has a name, and so a user.
+    Named {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Who it is.
+        user: UserId,
+        /// What they are called.
+        name: UserName,
+        /// The colour they got.
+        color: Color,
+    },
+    /// A user is in a room with a first connection.
+    Joined {
+        /// The room.
+        room: RoomName,
+        /// The connection by which they came.
+        connection: ConnectionId,
+        /// Who.
+        user: UserId,
+        /// What they are called.
+        name: UserName,
+        /// How many members the room has now.
+        member_count: u64,
+    },
+    /// A user's last connection has left a room.
+    Left {
+        /// The room.
+        room: RoomName,
+        /// The connection that was the last one.
+        connection: ConnectionId,
+        /// Who.
+        user: UserId,
+        /// What they are called.
+        name: UserName,
+        /// How many members the room has now.
+        member_count: u64,
+    },
+    /// A message got its place in a room's log: somebody's, or the host's own.
+    Message {
+        /// The connection that sent it; `None` for what the host sent or broadcast.
+        connection: Option<ConnectionId>,
+        /// The message.
+        message: Arc<Message>,
+    },
+    /// A raw connection sent a whole message.
+    Received {
+        /// Which connection.
+        connection: ConnectionId,
+        /// What it sent.
+        payload: Payload,
+    },
+    /// A WebSocket that was [`Connected`](Event::Connected) is gone. Nothing more comes from it.
+    Disconnected {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The close code: the peer's, or the engine's own; 1006 when the line broke without one.
+        code: u16,
+        /// Why, in words; may be empty.
+        reason: String,
+    },
+    /// A connection, or something it wanted, was refused.
+    Refused {
+        /// Which connection, where it had got so far as to have a number.
+        connection: Option<ConnectionId>,
+        /// Where it comes from; `None` for a Unix socket.
+        address: Option<SocketAddr>,
+        /// What was refused, and why.
+        error: Error,
+    },
+    /// The host is asked; see [`Question`]. Answer with [`Engine::answer`](crate::Engine::answer).
+    Question(Question),
+    /// The host was slower than the events: so many had to go, here. The rooms' logs still have the
+    /// messages among them.
+    Missed {
+        /// How many events.
+        count: u64,
+    },
+    /// Something works less well than it should, and the engine goes on: it cannot accept connections
+    /// because descriptors have run out, for example.
+    Degraded {
+        /// What, and why.
+        error: Error,
+    },
+    /// Something failed that should not have.
+    Error {
+        /// What, and why.
+        error: Error,
+    },
+    /// The engine has stopped. Nothing follows until it is started again.
+    Stopped,
+}
+
+impl Event {
+    /// Every kind of event, by its stable name.
+    pub const KINDS: &'static [&'static str] = &[
+        "started",
+        "connected",
+        "named",
+        "joined",
+        "left",
+        "message",
+        "received",
+        "disconnected",
+        "refused",
+        "question",
+        "missed",
+        "degraded",
+        "error",
+        "stopped",
+    ];
+
+    /// The stable name of this kind of event: `"message"`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Event::Started { .. } => "started",
+            Event::Connected { .. } => "connected",
+            Event::Named { .. } => "named",
+            Event::Joined { .. } => "joined",
+            Event::Left { .. } => "left",
+            Event::Message { .. } => "message",
+            Event::Received { .. } => "received",
+            Event::Disconnected { .. } => "disconnected",
+            Event::Refused { .. } => "refused",
+            Event::Question(_) => "question",
+            Event::Missed { .. } => "missed",
+            Event::Degraded { .. } => "degraded",
+            Event::Error { .. } => "error",
+            Event::Stopped => "stopped",
+        }
+    }
+
+    /// About how many bytes the event holds beside itself, for the queue's bound.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            Event::Message { message, .. } => message.text.len(),
+            Event::Received { payload, .. } => payload.as_bytes().len(),
+            Event::Question(Question { subject: Subject::MaySend { text, .. }, .. }) => text.len(),
+            Event::Question(Question { subject: Subject::Admit { headers, .. }, .. }) => {
+                headers.iter().map(|(name, value)| name.len() + value.len()).sum()
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// The classic tutorial's JSON.
+    Tutorial,
+    /// Whole messages to the host and back; no chat.
+    Raw,
+}
+
+impl Dialect {
+    /// The stable name: `"tutorial"`, `"raw"`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dialect::Tutorial => "tutorial",
+            Dialect::Raw => "raw",
+        }
+    }
+}
+
+/// Something the host is asked before it happens. Only what was asked about waits, at most for
+/// `question_timeout_ms`; silence refuses.
+#[derive(Debug)]
+pub struct Question {
+    /// Its number, for the answer.
+    pub id: QuestionId,
+    /// The connection that it is about.
+    pub connection: ConnectionId,
+    /// Where the connection comes from; `None` for a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// What is asked.
+    pub subject: Subject,
+}
+
+/// What a question asks.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Subject {
+    /// May this connection come in? Asked before the opening handshake is answered, when the option
+    /// `ask_admit` is on.
+    ///
+    /// Fitting verdicts: [`Verdict::Allow`], [`Verdict::AllowAs`], [`Verdict::Refuse`].
+    Admit {
+        /// What it wants to speak.
+        dialect: Dialect,
+        /// The room it wants to enter.
+        room: Option<RoomName>,
+        /// The request's path, without the query.
+        path: String,
+        /// The request's query, as it came, without the `?`; may be empty.
+        query: String,
+        /// The request's headers, names in lower case, in their order.
+        headers: Vec<(String, String)>,
+    },
+    /// May this message get a place? Asked when the option `ask_may_send` is on. The host's own messages
+    /// are never asked about.
+    ///
+    /// Fitting verdicts: [`Verdict::Allow`], [`Verdict::Rewrite`], [`Verdict::Refuse`].
+    MaySend {
+        /// The room it is for.
+        room: RoomName,
+        /// Whose message it is.
+        user: UserId,
+        /// What they are called.
+        name: UserName,
+        /// The text as it was typed.
+        text: String,
+    },
+}
+
+impl Subject {
+    /// The stable name of what is asked: `"admit"`, `"may_send"`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Subject::Admit { .. } => "admit",
+            Subject::MaySend { .. } => "may_send",
+        }
+    }
+}
+
+/// The host's answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Yes.
+    Allow,
+    /// Yes, and this is who it is (to `admit`).
+    AllowAs {
+        /// The user's id; `None`: the engine gives one.
+        user: Option<String>,
+        /// The user's name.
+        name: String,
+    },
+    /// Yes, but with this text (to `may_send`).
+    Rewrite(String),
+    /// No, with words for whoever is refused; they may be empty.
+    Refuse(String),
+}

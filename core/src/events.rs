@@ -1,0 +1,371 @@
+//! The queue of events between the engine and its host: bounded, in order, with one reader.
+//!
+//! The engine never waits for the host. What finds no place is counted, and told as one `missed` event
+//! where it would have stood.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::error::{Error, ErrorCode};
+use crate::event::Event;
+
+/// The engine's side of the queue.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+    max_count: usize,
+    max_bytes: usize,
+}
+
+#[derive(Default)]
+struct State {
+    events: VecDeque<Event>,
+    bytes: usize,
+    missed: u64,
+    taken: bool,
+    closed: bool,
+    /// Somebody was told that there is no place, and waits to hear that there is again.
+    starved: bool,
+    task: Option<Waker>,
+    on_ready: Option<Arc<dyn Fn() + Send + Sync>>,
+    on_space: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Queue {
+    pub(crate) fn new(max_count: u64, max_bytes: u64) -> Queue {
+        Queue {
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+            max_count: usize::try_from(max_count).unwrap_or(usize::MAX),
+            max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Adds an event, if somebody reads them. Gives whether it is in the queue now.
+    pub(crate) fn push(&self, event: Event) -> bool {
+        let mut state = self.lock();
+        if !state.taken {
+            return false;
+        }
+        let bytes = event.held_bytes();
+        // A place is kept for the `missed` event itself.
+        if state.events.len() + 1 >= self.max_count || !self.holds(&state, bytes) {
+            state.missed += 1;
+            return false;
+        }
+        let was_empty = state.is_empty();
+        state.tell_missed();
+        state.bytes += bytes;
+        state.events.push_back(event);
+        if was_empty {
+            self.wake(state);
+        }
+        true
+    }
+
+    /// Whether an event that holds so many bytes would find a place. If not, `on_space` is called when
+    /// there is place again. Without a reader there is always place: nothing is kept.
+    pub(crate) fn has_place(&self, bytes: usize) -> bool {
+        let mut state = self.lock();
+        let has = !state.taken || (state.events.len() + 1 < self.max_count && self.holds(&state, bytes));
+        state.starved |= !has;
+        has
+    }
+
+    /// Sets what is called when there is place again.
+    pub(crate) fn on_space(&self, call: Option<Arc<dyn Fn() + Send + Sync>>) {
+        self.lock().on_space = call;
+    }
+
+    /// Ends the queue: its reader gets what waits, and then nothing more.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        self.wake(state);
+    }
+
+    /// Gives the reader's side.
+    ///
+    /// # Errors
+    /// `events_taken`.
+    pub(crate) fn reader(self: &Arc<Queue>) -> Result<Events, Error> {
+        let mut state = self.lock();
+        if state.taken {
+            return Err(Error::new(
+                ErrorCode::EventsTaken,
+                "the events have a reader already; drop it first",
+            ));
+        }
+        state.taken = true;
+        drop(state);
+        Ok(Events { queue: self.clone() })
+    }
+
+    /// A single event may be larger than the bound, if nothing else waits.
+    fn holds(&self, state: &State, bytes: usize) -> bool {
+        bytes == 0 || state.bytes == 0 || state.bytes + bytes <= self.max_bytes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under this lock, and half a push would still be a valid queue.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let (task, on_ready) = (state.task.take(), state.on_ready.clone());
+        drop(state);
+        self.arrived.notify_one();
+        if let Some(task) = task {
+            task.wake();
+        }
+        if let Some(call) = on_ready {
+            call();
+        }
+    }
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.missed == 0
+    }
+
+    fn tell_missed(&mut self) {
+        if self.missed > 0 {
+            let count = std::mem::take(&mut self.missed);
+            self.events.push_back(Event::Missed { count });
+        }
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        if self.events.is_empty() {
+            self.tell_missed();
+        }
+        let event = self.events.pop_front()?;
+        self.bytes -= event.held_bytes();
+        if self.events.is_empty() && self.events.capacity() > KEPT_CAPACITY {
+            self.events = VecDeque::new();
+        }
+        Some(event)
+    }
+
+    /// What to call when there is place again for somebody who waits for it.
+    fn relief(&mut self, max_count: usize, max_bytes: usize) -> Option<Arc<dyn Fn() + Send + Sync>> {
+        let relieved = self.starved && self.events.len() <= max_count / 2 && self.bytes <= max_bytes / 2;
+        if relieved {
+            self.starved = false;
+        }
+        self.on_space.clone().filter(|_| relieved)
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("waiting", &self.lock().events.len()).finish_non_exhaustive()
+    }
+}
+
+/// The engine's events, in the order in which they happened: a [`Stream`](futures_core::Stream) for async
+/// hosts, and the same for threads. Lives through stops and starts, and ends when the engine is dropped.
+///
+/// At most `event_queue_count` events wait, and `event_queue_bytes` of text in them. What comes beyond is
+/// dropped, counted, and told as [`Event::Missed`] in its place. What raw connections send is never dropped:
+/// they are read no further until there is place.
+#[derive(Debug)]
+pub struct Events {
+    queue: Arc<Queue>,
+}
+
+impl Events {
+    /// Waits on this thread for the next event; `None` when the engine has been dropped.
+    pub fn next_blocking(&mut self) -> Option<Event> {
+        let mut state = self.queue.lock();
+        loop {
+            if let Some(event) = state.pop() {
+                self.relieve(state);
+                return Some(event);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.queue.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes at most `limit` events that wait, without waiting.
+    pub fn drain(&mut self, limit: usize) -> Vec<Event> {
+        let mut state = self.queue.lock();
+        let mut taken = Vec::with_capacity(limit.min(state.events.len() + 1));
+        while taken.len() < limit {
+            let Some(event) = state.pop() else { break };
+            taken.push(event);
+        }
+        self.relieve(state);
+        taken
+    }
+
+    /// Calls `wake` whenever the queue goes from empty to not empty (and at once if it is not), on whichever
+    /// thread that happens, and when the engine is dropped: for a host with a loop of its own, which then calls
+    /// [`drain`](Events::drain) until that gives nothing. `wake` must be quick and must not call the engine.
+    pub fn on_ready(&mut self, wake: impl Fn() + Send + Sync + 'static) {
+        let wake = Arc::new(wake);
+        let mut state = self.queue.lock();
+        state.on_ready = Some(wake.clone());
+        let ready = !state.is_empty() || state.closed;
+        drop(state);
+        if ready {
+            wake();
+        }
+    }
+
+    /// Whether the engine has been dropped and every event been taken.
+    pub fn is_closed(&self) -> bool {
+        let state = self.queue.lock();
+        state.closed && state.is_empty()
+    }
+
+    fn relieve(&self, mut state: MutexGuard<'_, State>) {
+        let call = state.relief(self.queue.max_count, self.queue.max_bytes);
+        drop(state);
+        if let Some(call) = call {
+            call();
+        }
+    }
+}
+
+impl futures_core::Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut state = self.queue.lock();
+        if let Some(event) = state.pop() {
+            self.relieve(state);
+            return Poll::Ready(Some(event));
+        }
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        state.task = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let mut state = self.queue.lock();
+        let dropped = std::mem::take(&mut state.events);
+        state.bytes = 0;
+        state.missed = 0;
+        state.taken = false;
+        state.task = None;
+        state.on_ready = None;
+        self.relieve(state);
+        drop(dropped);
+    }
+}
+
+/// A queue that has drained gives memory back beyond this many places.
+const KEPT_CAPACITY: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::id::ConnectionId;
+    use crate::message::Payload;
+
+    fn queue() -> Arc<Queue> {
+        Arc::new(Queue::new(16, 100_000))
+    }
+
+    fn degraded(n: usize) -> Event {
+        Event::Degraded { error: Error::new(ErrorCode::System, n.to_string()) }
+    }
+
+    fn words(events: &[Event]) -> Vec<String> {
+        events
+            .iter()
+            .map(|event| match event {
+                Event::Degraded { error } => error.message(),
+                Event::Missed { count } => format!("missed {count}"),
+                other => other.kind().into(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn nothing_is_kept_for_a_host_that_does_not_listen() {
+        let queue = queue();
+        assert!(!queue.push(Event::Stopped));
+        assert!(queue.reader().unwrap().drain(9).is_empty());
+    }
+
+    #[test]
+    fn there_is_one_reader_and_another_when_it_is_gone() {
+        let queue = queue();
+        let reader = queue.reader().unwrap();
+        assert_eq!(queue.reader().unwrap_err().code(), ErrorCode::EventsTaken);
+        drop(reader);
+        assert!(queue.reader().is_ok());
+    }
+
+    #[test]
+    fn what_finds_no_place_is_told_where_it_would_have_stood() {
+        let queue = queue();
+        let mut reader = queue.reader().unwrap();
+        for n in 0..18 {
+            queue.push(degraded(n));
+        }
+        assert_eq!(words(&reader.drain(5)), ["0", "1", "2", "3", "4"]);
+        queue.push(degraded(18));
+        let rest = words(&reader.drain(99));
+        assert_eq!(rest[9..], ["14", "missed 3", "18"]);
+        for n in 0..20 {
+            queue.push(degraded(n));
+        }
+        assert_eq!(words(&reader.drain(99)).last().unwrap(), "missed 5");
+        assert!(reader.drain(1).is_empty());
+    }
+
+    #[test]
+    fn bytes_are_bounded_and_the_waiting_sender_hears_of_place() {
+        let queue = queue();
+        let mut reader = queue.reader().unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = calls.clone();
+        queue.on_space(Some(Arc::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        })));
+        let payload = Payload::Binary(vec![0; 90_000]);
+        assert!(queue.push(Event::Received { connection: ConnectionId(1), payload }));
+        assert!(queue.has_place(10_000) && !queue.has_place(10_001));
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+        reader.drain(1);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        assert!(queue.has_place(1_000_000), "one event may be larger than the bound");
+    }
+
+    #[test]
+    fn the_host_is_woken_once_until_it_has_drained() {
+        let queue = queue();
+        let mut reader = queue.reader().unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = calls.clone();
+        reader.on_ready(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        queue.push(degraded(1));
+        queue.push(degraded(2));
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        reader.drain(9);
+        queue.push(degraded(3));
+        assert_eq!(calls.load(Ordering::Relaxed), 2);
+        queue.close();
+        assert_eq!(calls.load(Ordering::Relaxed), 3);
+        assert!(!reader.is_closed());
+        assert!(reader.next_blocking().is_some() && reader.next_blocking().is_none() && reader.is_closed());
+    }
+}

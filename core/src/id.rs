@@ -1,0 +1,258 @@
+//! Names and numbers of things, right once made.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorCode};
+
+/// One WebSocket: a number that grows with each connection and is never used twice by an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One question to the host: a number that is never used twice by an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuestionId(pub u64);
+
+/// Where a record stands in its room's log. Orders by epoch, then by offset.
+///
+/// Within an epoch the offset grows by 1 with each record; it is never used twice in a room, whatever
+/// the epoch. An epoch belongs to one room's log: it is made when the log is, from the Unix time in
+/// milliseconds, and raised when the log may have lost its newest records. Offset 0: an empty log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// Which life of the log, below 2^53.
+    pub epoch: u64,
+    /// Which record, counted from 1.
+    pub offset: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch, self.offset)
+    }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// A room's name: 1 to 64 bytes, without control characters, without blanks at its ends, and not
+    /// beginning with `dm:`.
+    RoomName
+}
+
+text_id! {
+    /// Who somebody is: 1 to 64 bytes of `A-Z a-z 0-9 . _ -`. `host` is reserved for the host program.
+    UserId
+}
+
+text_id! {
+    /// What somebody is called: 1 to 128 bytes, at most 32 characters, with something to see in it,
+    /// without control characters and without blanks at its ends.
+    UserName
+}
+
+impl RoomName {
+    /// Checks a room's name.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadRoomName`], with words that say what would be right.
+    pub fn new(name: &str) -> Result<RoomName, Error> {
+        let wrong = |why: String| Err(Error::new(ErrorCode::BadRoomName, why));
+        if name.is_empty() {
+            return wrong("the room's name is empty; a room's name has 1 to 64 bytes".into());
+        }
+        if name.len() > MAX_ROOM_BYTES {
+            return wrong(format!(
+                "the room's name has {} bytes; at most {MAX_ROOM_BYTES} are allowed",
+                name.len()
+            ));
+        }
+        if name.chars().any(is_invisible) {
+            return wrong(format!(
+                "the room's name {name:?} has control or invisible characters; leave them out"
+            ));
+        }
+        if name.trim() != name {
+            return wrong(format!("the room's name {name:?} begins or ends with a blank; leave it out"));
+        }
+        if name.starts_with("dm:") {
+            return wrong(format!(
+                "the room's name {name:?} begins with the reserved \"dm:\"; choose another"
+            ));
+        }
+        Ok(RoomName(name.into()))
+    }
+}
+
+impl UserId {
+    /// Checks a user id.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadName`], with words that say what would be right.
+    pub fn new(id: &str) -> Result<UserId, Error> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if id.is_empty() || id.len() > MAX_USER_BYTES || !id.bytes().all(allowed) {
+            return Err(Error::new(
+                ErrorCode::BadName,
+                format!(
+                    "the user id {:?} is not 1 to {MAX_USER_BYTES} bytes of A-Z a-z 0-9 . _ -",
+                    shortened(id)
+                ),
+            ));
+        }
+        if id == HOST_USER {
+            return Err(Error::new(
+                ErrorCode::BadName,
+                "the user id \"host\" is reserved for the host program",
+            ));
+        }
+        Ok(UserId(id.into()))
+    }
+
+    /// The host program itself, the author of what is broadcast.
+    pub fn host() -> UserId {
+        UserId(HOST_USER.into())
+    }
+
+    /// The id that an engine gives to a user whom nobody named: the number of the first connection.
+    pub(crate) fn of_connection(connection: ConnectionId) -> UserId {
+        UserId(format!("u{connection}").into())
+    }
+}
+
+impl UserName {
+    /// Checks a user's name. Blanks at the ends are taken off first.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadName`], with words that say what would be right.
+    pub fn new(name: &str) -> Result<UserName, Error> {
+        let name = name.trim();
+        let wrong = |why: String| Err(Error::new(ErrorCode::BadName, why));
+        if name.is_empty() {
+            return wrong("the name is empty; a name has 1 to 32 characters".into());
+        }
+        if name.len() > MAX_NAME_BYTES || name.chars().count() > MAX_NAME_CHARS {
+            return wrong(format!(
+                "the name has {} characters in {} bytes; at most {MAX_NAME_CHARS} in {MAX_NAME_BYTES} are allowed",
+                name.chars().count(),
+                name.len()
+            ));
+        }
+        if name.chars().any(is_invisible) {
+            return wrong("the name has control or invisible characters; leave them out".into());
+        }
+        Ok(UserName(name.into()))
+    }
+
+    /// The name of somebody who has nothing but an id.
+    pub(crate) fn of_user(user: &UserId) -> UserName {
+        UserName(user.0.clone())
+    }
+}
+
+/// Characters that show nothing, or that turn the direction of what stands beside them: control and
+/// format characters, fillers, private and unassigned planes.
+fn is_invisible(char: char) -> bool {
+    char.is_control()
+        || matches!(char as u32,
+            0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F
+            | 0x2028..=0x202E | 0x2060..=0x206F | 0x2800 | 0x3164 | 0xE000..=0xF8FF | 0xFE00..=0xFE0F
+            | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0xFFFE..=0xFFFF | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A
+            | 0xE0000..=0x10FFFF)
+}
+
+/// The beginning of a text, for words that quote it.
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_ROOM_BYTES).collect()
+}
+
+const HOST_USER: &str = "host";
+const MAX_ROOM_BYTES: usize = 64;
+const MAX_USER_BYTES: usize = 64;
+const MAX_NAME_BYTES: usize = 128;
+const MAX_NAME_CHARS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_names_are_checked_and_the_words_say_what_is_wrong() {
+        assert_eq!(RoomName::new("Kaffee 카페").unwrap().as_str(), "Kaffee 카페");
+        for (name, word) in [
+            ("", "empty"),
+            (" a", "blank"),
+            ("a\n", "control"),
+            ("dm:x", "reserved"),
+            ("a\u{200b}b", "invisible"),
+        ] {
+            let error = RoomName::new(name).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::BadRoomName);
+            assert!(error.message().contains(word), "{name:?}: {error}");
+        }
+        assert!(RoomName::new(&"x".repeat(64)).is_ok());
+        assert!(RoomName::new(&"x".repeat(65)).unwrap_err().message().contains("65 bytes"));
+    }
+
+    #[test]
+    fn user_ids_are_plain_ascii_and_never_the_hosts() {
+        assert!(UserId::new("ann.b_c-9").is_ok());
+        for id in ["", "a b", "ä", "host", &"x".repeat(65)] {
+            assert_eq!(UserId::new(id).unwrap_err().code(), ErrorCode::BadName, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_trimmed_and_must_have_something_to_see() {
+        assert_eq!(UserName::new(" 민수Kim ").unwrap().as_str(), "민수Kim");
+        assert_eq!(UserName::new("<b>x</b>").unwrap().as_str(), "<b>x</b>");
+        for name in ["", "   ", "\u{202e}evil", "\u{2800}", "\u{3164}", "a\u{0}b", &"x".repeat(33)] {
+            assert_eq!(UserName::new(name).unwrap_err().code(), ErrorCode::BadName, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn positions_order_by_epoch_then_offset() {
+        let at = |epoch, offset| Position { epoch, offset };
+        assert!(at(1, 9) < at(2, 1) && at(2, 1) < at(2, 2));
+    }
+}

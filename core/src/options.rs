@@ -1,0 +1,526 @@
+//! What a host may set before the engine starts, and the only defaults there are.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::error::{Error, ErrorCode};
+use crate::id::UserName;
+use crate::message::Color;
+
+macro_rules! numbers {
+    ($($(#[doc = $doc:literal])+ $name:ident: $default:literal, $min:literal ..= $max:literal;)+) => {
+        #[derive(Clone, Debug)]
+        pub(crate) struct Numbers { $(pub(crate) $name: u64,)+ }
+
+        impl Default for Numbers {
+            fn default() -> Numbers {
+                Numbers { $($name: $default,)+ }
+            }
+        }
+
+        /// Every option that is a number, its default and what it may be.
+        pub const NUMBER_OPTIONS: &[NumberOption] = &[$(NumberOption {
+            name: stringify!($name), default: $default, min: $min, max: $max,
+            meaning: concat!($($doc),+).trim_ascii(),
+        },)+];
+
+        impl Options {
+            $($(#[doc = $doc])+
+            #[doc = concat!("\n\nDefault ", stringify!($default), "; from ", stringify!($min), " to ",
+                stringify!($max), ".")]
+            #[must_use]
+            pub fn $name(mut self, $name: u64) -> Options {
+                self.numbers.$name = $name;
+                self
+            })+
+
+            /// Sets the option of that name, one of [`NUMBER_OPTIONS`].
+            ///
+            /// # Errors
+            /// [`ErrorCode::InvalidOption`]: there is no such number option.
+            pub fn set_number(&mut self, name: &str, value: u64) -> Result<(), Error> {
+                match name {
+                    $(stringify!($name) => self.numbers.$name = value,)+
+                    _ => return Err(invalid(format!("there is no number option {name:?}"))),
+                }
+                Ok(())
+            }
+
+            fn number(&self, name: &str) -> u64 {
+                match name { $(stringify!($name) => self.numbers.$name,)+ _ => 0 }
+            }
+        }
+    };
+}
+
+numbers! {
+    /// How many messages of its room a tutorial client is shown when it arrives: the newest, and at most
+    /// 256 KiB of them.
+    history: 100, 0 ..= 10_000;
+    /// How many records each room's log keeps; older ones are forgotten.
+    history_kept: 1_000, 1 ..= 1_000_000;
+    /// How many bytes the logs of all rooms may hold together; past it the oldest records of the rooms
+    /// that were quiet for longest are forgotten.
+    history_bytes: 268_435_456, 65_536 ..= 1_099_511_627_776;
+    /// After how many milliseconds without a byte from a connection the engine pings it. Up to a fifth
+    /// less, so that not all connections are pinged at once.
+    heartbeat_interval_ms: 25_000, 100 ..= 3_600_000;
+    /// For how many milliseconds more the engine waits before it holds the peer for dead and cuts it.
+    heartbeat_timeout_ms: 10_000, 100 ..= 3_600_000;
+    /// How many milliseconds a connection has for its whole opening request; then it is cut.
+    handshake_timeout_ms: 5_000, 100 ..= 600_000;
+    /// How many milliseconds the peer has to answer a close frame and go; then it is cut.
+    close_timeout_ms: 5_000, 100 ..= 600_000;
+    /// For how many milliseconds a connection may take not one byte of what waits for it; then it is cut.
+    write_timeout_ms: 10_000, 100 ..= 600_000;
+    /// How many milliseconds the host has to answer a question; then the answer is no.
+    question_timeout_ms: 5_000, 10 ..= 600_000;
+    /// How many questions may be open at once; one more is refused without being asked.
+    question_count: 1_024, 1 ..= 1_000_000;
+    /// How many events may wait for the host; past it they are dropped, counted and told as `missed`.
+    event_queue_count: 8_192, 16 ..= 1_000_000;
+    /// How many bytes of text and payload may wait in those events.
+    event_queue_bytes: 16_777_216, 65_536 ..= 1_073_741_824;
+    /// How long a whole message of a client may be, in bytes; a longer one closes its connection with 1009.
+    max_message_bytes: 65_536, 125 ..= 67_108_864;
+    /// How long a chat message's text may be, in bytes; a longer one closes a tutorial connection with
+    /// 1009, and is refused to the host.
+    max_text_bytes: 16_384, 1 ..= 1_048_576;
+    /// Into how many frames a message may be split; one more closes the connection with 1008.
+    max_fragment_count: 64, 1 ..= 1_000_000;
+    /// How many milliseconds the frames of one message may take to arrive; then 1008.
+    max_assembly_ms: 10_000, 100 ..= 600_000;
+    /// How many connections there may be; one more is answered 503. 0: as many as the process's
+    /// descriptors allow, less a reserve for the host.
+    max_connection_count: 0, 0 ..= 16_000_000;
+    /// How many connections one IP address may have; one more is answered 429. 0: no limit. Peers on a
+    /// Unix socket are not counted.
+    max_address_connection_count: 100, 0 ..= 16_000_000;
+    /// How many rooms there may be. When they are all there, a room without connections is forgotten to
+    /// make place; if none is empty, the new one is refused.
+    max_room_count: 100_000, 1 ..= 10_000_000;
+    /// How many messages a second one user may send in the long run. A tutorial connection that sends
+    /// faster is read later, and closed with 1008 when it has done nothing else for 10 seconds. 0: no limit.
+    message_rate: 2, 0 ..= 1_000_000;
+    /// How many messages one user may send at once before that rate holds.
+    message_burst: 20, 1 ..= 1_000_000;
+    /// How many control frames (pings, pongs) a second a connection may send in the long run; more close
+    /// it with 1008.
+    control_rate: 10, 1 ..= 1_000_000;
+    /// How many control frames a connection may send at once before that rate holds.
+    control_burst: 20, 1 ..= 1_000_000;
+    /// How many bytes may wait for one connection that reads too slowly; past it the connection is closed
+    /// with 1013.
+    outbox_bytes: 1_048_576, 65_536 ..= 1_073_741_824;
+}
+
+/// A number option: its name, what it may be and what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberOption {
+    /// The name, the same in every door but for its case.
+    pub name: &'static str,
+    /// Its value when it is not set.
+    pub default: u64,
+    /// The smallest value it may have.
+    pub min: u64,
+    /// The largest value it may have.
+    pub max: u64,
+    /// What it means, its unit and what happens at the limit.
+    pub meaning: &'static str,
+}
+
+/// A named set of limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// The defaults: for people.
+    Default,
+    /// What is counted per user and per address is not limited (`message_rate`,
+    /// `max_address_connection_count`): for load tests from a single machine. Never for a public server.
+    LoadTest,
+}
+
+impl Limits {
+    /// Every named set.
+    pub const ALL: [Limits; 2] = [Limits::Default, Limits::LoadTest];
+
+    /// The stable name: `"default"`, `"load-test"`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Limits::Default => "default",
+            Limits::LoadTest => "load-test",
+        }
+    }
+
+    /// Finds the set of that name.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidOption`]: there is none.
+    pub fn from_name(name: &str) -> Result<Limits, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|limits| limits.name() == name)
+            .ok_or_else(|| invalid(format!("limits is {name:?}; it can be \"default\" or \"load-test\"")))
+    }
+}
+
+/// What a host sets before the engine starts. Values are checked together by
+/// [`Engine::new`](crate::Engine::new).
+///
+/// ```
+/// use klatsch::Options;
+/// let options = Options::new().listen("127.0.0.1:0").history(50).heartbeat_interval_ms(10_000);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) listen: Vec<String>,
+    pub(crate) adopt_only: bool,
+    pub(crate) path: String,
+    pub(crate) raw: Vec<RawPath>,
+    pub(crate) tutorial: bool,
+    pub(crate) page: bool,
+    pub(crate) allow_origin: Vec<String>,
+    pub(crate) allow_host: Vec<String>,
+    pub(crate) require_origin: bool,
+    pub(crate) ask_admit: bool,
+    pub(crate) ask_may_send: bool,
+    pub(crate) host_name: String,
+    pub(crate) host_color: String,
+    pub(crate) numbers: Numbers,
+}
+
+/// A path on which the engine speaks no dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawPath {
+    pub(crate) path: String,
+    pub(crate) subprotocol: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            listen: Vec::new(),
+            adopt_only: false,
+            path: "/".into(),
+            raw: Vec::new(),
+            tutorial: true,
+            page: true,
+            allow_origin: Vec::new(),
+            allow_host: Vec::new(),
+            require_origin: false,
+            ask_admit: false,
+            ask_may_send: false,
+            host_name: "Host".into(),
+            host_color: Color::Black.name().into(),
+            numbers: Numbers::default(),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// Listens on this address too: `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`; port 0 takes a free one.
+    ///
+    /// Default, when it is never called: `127.0.0.1:1337`, which only this machine can reach.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<String>) -> Options {
+        self.listen.push(address.into());
+        self
+    }
+
+    /// Listens nowhere: every connection comes by [`Engine::adopt`](crate::Engine::adopt). Default `false`.
+    #[must_use]
+    pub fn adopt_only(mut self, on: bool) -> Options {
+        self.adopt_only = on;
+        self
+    }
+
+    /// The path on which the chat is; WebSocket requests for another are answered 404. Default `/`.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<String>) -> Options {
+        self.path = path.into();
+        self
+    }
+
+    /// Marks a path as raw: whole messages, text and bytes, go to the host as
+    /// [`Event::Received`](crate::Event::Received), and the host answers with
+    /// [`Engine::tell`](crate::Engine::tell). May be called for several paths.
+    ///
+    /// `subprotocol`: the `Sec-WebSocket-Protocol` that clients of this path must offer and that is echoed;
+    /// empty: none is spoken, and a client's offer is refused with 400. A raw connection is in the room
+    /// that its `?room=` names, or in none.
+    #[must_use]
+    pub fn raw(mut self, path: impl Into<String>, subprotocol: impl Into<String>) -> Options {
+        let subprotocol = Some(subprotocol.into()).filter(|name| !name.is_empty());
+        self.raw.push(RawPath { path: path.into(), subprotocol });
+        self
+    }
+
+    /// Whether the tutorial dialect is spoken. Default `true`.
+    #[must_use]
+    pub fn tutorial(mut self, on: bool) -> Options {
+        self.tutorial = on;
+        self
+    }
+
+    /// Whether the chat page is served at `/`. Default `true`.
+    #[must_use]
+    pub fn page(mut self, on: bool) -> Options {
+        self.page = on;
+        self
+    }
+
+    /// Lets pages of this origin connect too: `https://chat.example`, compared as a whole. Or `null`: pages that
+    /// hide their origin, such as those opened from a file; or `*`: any page of any site. May be called several
+    /// times.
+    ///
+    /// Pages of the engine's own origin always may. What is no page (and sends no `Origin`) may, unless
+    /// [`require_origin`](Options::require_origin) is on. As long as this is never called and every listener is on
+    /// loopback, so may any page from loopback, and any page opened from a file. Browsers call such a page's
+    /// origin `null`, and that of a sandboxed frame of any site too: a chat on loopback that must not be reached
+    /// from a web page calls this with the origins it wants.
+    #[must_use]
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Options {
+        self.allow_origin.push(origin.into());
+        self
+    }
+
+    /// Answers requests for this host name too: `chat.example`, or with its port `chat.example:8080`. May be
+    /// called several times. A request for another is answered 421.
+    ///
+    /// Default, when it is never called: any name where a listener is not on loopback, and for adopted
+    /// connections; else only loopback names and addresses.
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Options {
+        self.allow_host.push(host.into());
+        self
+    }
+
+    /// Whether a WebSocket request without an `Origin` is refused. Default `false`.
+    #[must_use]
+    pub fn require_origin(mut self, on: bool) -> Options {
+        self.require_origin = on;
+        self
+    }
+
+    /// Whether the host is asked before a connection comes in ([`Subject::Admit`](crate::Subject::Admit)).
+    /// Default `false`.
+    #[must_use]
+    pub fn ask_admit(mut self, on: bool) -> Options {
+        self.ask_admit = on;
+        self
+    }
+
+    /// Whether the host is asked before a user's message gets its place
+    /// ([`Subject::MaySend`](crate::Subject::MaySend)). Default `false`.
+    #[must_use]
+    pub fn ask_may_send(mut self, on: bool) -> Options {
+        self.ask_may_send = on;
+        self
+    }
+
+    /// The name under which the host broadcasts. Default `Host`.
+    #[must_use]
+    pub fn host_name(mut self, name: impl Into<String>) -> Options {
+        self.host_name = name.into();
+        self
+    }
+
+    /// The colour in which the host broadcasts, one of [`Color`]'s names. Default `black`.
+    #[must_use]
+    pub fn host_color(mut self, color: impl Into<String>) -> Options {
+        self.host_color = color.into();
+        self
+    }
+
+    /// Sets the options that a named set of limits covers; what is set later holds.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Options {
+        let default = Numbers::default();
+        let (rate, per_address) = match limits {
+            Limits::Default => (default.message_rate, default.max_address_connection_count),
+            Limits::LoadTest => (0, 0),
+        };
+        self.numbers.message_rate = rate;
+        self.numbers.max_address_connection_count = per_address;
+        self
+    }
+
+    /// Checks everything, once.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidOption`]: which option, its value, and what it may be.
+    pub(crate) fn check(&self) -> Result<Checked, Error> {
+        for option in NUMBER_OPTIONS {
+            let value = self.number(option.name);
+            if value < option.min || value > option.max {
+                return Err(invalid(format!(
+                    "{} is {value}; it can be {} to {}",
+                    option.name, option.min, option.max
+                )));
+            }
+        }
+        for (name, path) in
+            std::iter::once(("path", &self.path)).chain(self.raw.iter().map(|raw| ("raw", &raw.path)))
+        {
+            if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#')
+            {
+                return Err(invalid(format!(
+                    "{name} is {path:?}; a path begins with / and has no blank, ? or #"
+                )));
+            }
+        }
+        for raw in &self.raw {
+            if raw.path == self.path && self.tutorial {
+                return Err(invalid(format!(
+                    "raw is {:?}, where the chat is; choose another path for one of them, or switch tutorial off",
+                    raw.path
+                )));
+            }
+            if let Some(name) = raw.subprotocol.as_ref().filter(|name| !name.bytes().all(is_token)) {
+                return Err(invalid(format!(
+                    "the subprotocol of raw {:?} is {name:?}; it must be a token",
+                    raw.path
+                )));
+            }
+        }
+        if self.adopt_only && !self.listen.is_empty() {
+            return Err(invalid("adopt_only is on and listen is set; leave one of them out".into()));
+        }
+        for origin in &self.allow_origin {
+            let right = matches!(origin.as_str(), "*" | "null")
+                || origin.split_once("://").is_some_and(|(scheme, authority)| {
+                    !scheme.is_empty() && !authority.is_empty() && !authority.contains(['/', '*', ' ', ','])
+                });
+            if !right {
+                return Err(invalid(format!(
+                    "allow_origin is {origin:?}; it must be like \"https://chat.example\", without a path, or \"null\" or \"*\""
+                )));
+            }
+        }
+        for host in &self.allow_host {
+            if host.is_empty() || host.contains(['/', '*', ' ', ',', '@']) {
+                return Err(invalid(format!(
+                    "allow_host is {host:?}; it must be like \"chat.example\" or \"chat.example:8080\""
+                )));
+            }
+        }
+        let host_name = UserName::new(&self.host_name)
+            .map_err(|error| invalid(format!("host_name is {:?}: {}", self.host_name, error.message())))?;
+        let host_color = Color::from_name(&self.host_color).ok_or_else(|| {
+            invalid(format!(
+                "host_color is {:?}; it can be black, red, green, blue, magenta, purple, plum or orange",
+                self.host_color
+            ))
+        })?;
+        Ok(Checked { listen: self.addresses()?, host_name, host_color })
+    }
+
+    fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
+        if self.listen.is_empty() && !self.adopt_only {
+            return Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]);
+        }
+        self.listen
+            .iter()
+            .map(|text| {
+                let literal = match text.strip_prefix("localhost:") {
+                    Some(port) => format!("127.0.0.1:{port}"),
+                    None => text.clone(),
+                };
+                literal.parse().map_err(|_| {
+                    invalid(format!(
+                        "listen is {text:?}; it must be IP:PORT, like 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
+                    ))
+                })
+            })
+            .collect()
+    }
+}
+
+/// What the options say once they are checked and read.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) host_name: UserName,
+    pub(crate) host_color: Color,
+}
+
+fn invalid(words: String) -> Error {
+    Error::new(ErrorCode::InvalidOption, words)
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The tutorial's.
+const DEFAULT_PORT: u16 = 1337;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(options: Options) -> String {
+        let error = options.check().unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidOption);
+        error.message()
+    }
+
+    #[test]
+    fn the_defaults_are_right_and_listen_on_loopback() {
+        let checked = Options::new().check().unwrap();
+        assert_eq!(checked.listen, ["127.0.0.1:1337".parse().unwrap()]);
+        for option in NUMBER_OPTIONS {
+            assert!((option.min..=option.max).contains(&option.default), "{}", option.name);
+            assert!(option.meaning.ends_with('.'), "{}", option.name);
+        }
+    }
+
+    #[test]
+    fn every_number_is_held_to_its_range_and_the_words_name_it() {
+        for option in NUMBER_OPTIONS {
+            for value in [option.min.checked_sub(1), option.max.checked_add(1)].into_iter().flatten() {
+                let mut options = Options::new();
+                options.set_number(option.name, value).unwrap();
+                let words = refusal(options);
+                assert!(words.contains(option.name) && words.contains(&value.to_string()), "{words}");
+            }
+        }
+        assert_eq!(Options::new().set_number("nosuch", 1).unwrap_err().code(), ErrorCode::InvalidOption);
+    }
+
+    #[test]
+    fn wrong_texts_are_refused_with_what_would_be_right() {
+        for (options, word) in [
+            (Options::new().listen("example.org:80"), "IP:PORT"),
+            (Options::new().listen("127.0.0.1"), "IP:PORT"),
+            (Options::new().listen("127.0.0.1:0").adopt_only(true), "adopt_only"),
+            (Options::new().path("chat"), "begins with /"),
+            (Options::new().raw("/a b", ""), "no blank"),
+            (Options::new().raw("/", ""), "another path"),
+            (Options::new().raw("/x", "a b"), "token"),
+            (Options::new().allow_origin("chat.example"), "https://"),
+            (Options::new().allow_origin("https://*.example"), "https://"),
+            (Options::new().allow_host("http://x"), "chat.example"),
+            (Options::new().host_name(" "), "host_name"),
+            (Options::new().host_color("white;background:url(//x)"), "black"),
+        ] {
+            let words = refusal(options);
+            assert!(words.contains(word), "{words}");
+        }
+        assert!(Options::new().raw("/", "").tutorial(false).check().is_ok());
+        assert!(Options::new().listen("localhost:0").listen("[::1]:0").check().is_ok());
+    }
+
+    #[test]
+    fn the_load_test_limits_lift_what_is_counted_per_user_and_address() {
+        let lifted = Options::new().limits(Limits::LoadTest);
+        assert_eq!((lifted.numbers.message_rate, lifted.numbers.max_address_connection_count), (0, 0));
+        let back = lifted.limits(Limits::from_name("default").unwrap());
+        assert_eq!((back.numbers.message_rate, back.numbers.max_address_connection_count), (2, 100));
+        assert!(Limits::from_name("none").unwrap_err().message().contains("load-test"));
+    }
+}

@@ -1,0 +1,38 @@
+//! What a client is shown, before a dialect has put it into words.
+
+use crate::id::UserName;
+use crate::message::{Color, Message, Record};
+
+/// One thing to show.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Push<'a> {
+    /// What was said before, oldest first.
+    History(&'a [Record]),
+    /// The colour that a client got for its name.
+    Color(Color),
+    /// A record of the log.
+    Message(&'a Message),
+    /// Something the host says that stands in no log.
+    Notice { name: &'a UserName, color: Color, at_ms: u64, text: &'a str },
+}
+
+/// Why the engine closes a connection. Each dialect has a close code for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The name is not allowed.
+    BadName,
+    /// A message is longer than it may be.
+    TooLong,
+    /// The host closed it.
+    Kicked,
+    /// It did nothing but send, faster than it may, for too long.
+    Flood,
+    /// There is no room for it: connections, rooms or memory have run out.
+    Overload,
+    /// It reads more slowly than others write.
+    TooSlow,
+    /// It answered no heartbeat.
+    NoHeartbeat,
+    /// The engine stops.
+    GoingAway,
+}

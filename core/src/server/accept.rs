@@ -1,0 +1,267 @@
+//! Who comes: new connections, their requests, and the host's word about them.
+
+use std::io::ErrorKind;
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use crate::chat::{Arrival, Given};
+use crate::error::{Error, ErrorCode};
+use crate::event::{Dialect, Event};
+use crate::id::ConnectionId;
+use crate::push::Cause;
+use crate::wire::handshake::{Refusal, parse_request, refusal_response, switching_protocols};
+
+use super::admission::{Decision, Wanted, decide};
+use super::connection::{AddressKey, Connection, Head, Phase};
+use super::shard::{Adopted, Shard, spare};
+
+impl Shard {
+    /// Accepts who waits at the listeners, some at a time.
+    pub(super) fn accept(&mut self) {
+        for index in 0..self.listeners.len() {
+            let listener = &self.listeners[index];
+            if !listener.is_ready || listener.resume_ms > self.now.ticks_ms {
+                continue;
+            }
+            for _ in 0..ACCEPTS_PER_TURN {
+                match self.listeners[index].socket.accept() {
+                    Ok((socket, address)) => self.welcome(socket, Some(address.ip()), Head::default()),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        self.listeners[index].is_ready = false;
+                        break;
+                    }
+                    // One connection that was gone again before it was accepted.
+                    Err(error)
+                        if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                    Err(error) => {
+                        self.cannot_accept(index, error);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Descriptors or memory have run out. Whoever waits first is accepted on the spare descriptor and cut, so
+    /// that they hear of it; then accepting rests for a while.
+    fn cannot_accept(&mut self, index: usize, error: std::io::Error) {
+        if self.spare.take().is_some() {
+            drop(self.listeners[index].socket.accept());
+            self.spare = spare();
+        }
+        let listener = &mut self.listeners[index];
+        let first = listener.resume_ms == 0;
+        listener.resume_ms = self.now.ticks_ms + ACCEPT_PAUSE_MS;
+        if first {
+            tracing::warn!(%error, "cannot accept connections");
+            let words =
+                "cannot accept connections; raise the limit of open files, or lower max_connection_count";
+            let error = Error::with_source(ErrorCode::System, words, error);
+            let _ = self.shared.with(|hub| hub.tell_host(Event::Degraded { error }));
+        }
+    }
+
+    /// Takes over a socket of the host's.
+    pub(super) fn adopt(&mut self, adopted: Adopted) {
+        let Adopted { socket, read } = adopted;
+        if self.stop_at_ms.is_some() {
+            return;
+        }
+        let address = socket.peer_addr().ok().map(|address| address.ip());
+        let slot = self.connections.vacant_key() as u32;
+        self.welcome(TcpStream::from_std(socket), address, Head { adopted: true, ..Head::default() });
+        if self.connections.contains(slot as usize) {
+            self.read_head(slot, &read);
+        }
+    }
+
+    fn welcome(&mut self, mut socket: TcpStream, address: Option<std::net::IpAddr>, mut head: Head) {
+        // Fails on a Unix socket, which has no such delay.
+        let _ = socket.set_nodelay(true);
+        let limit = self.settings.max_connection_count;
+        if self.connections.len() >= limit + MAX_REFUSED {
+            return;
+        }
+        if self.connections.len() >= limit && !self.make_place() {
+            head.refusal = Some(503);
+        }
+        let counted = address.map(AddressKey::of);
+        if let Some(key) = counted {
+            let count = self.addresses.entry(key).or_default();
+            *count += 1;
+            let max = self.settings.max_address_connection_count;
+            if max > 0 && *count > max {
+                head.refusal = Some(429);
+            }
+        }
+        head.deadline_ms = self.now.ticks_ms + self.settings.handshake_timeout_ms;
+        let entry = self.connections.vacant_entry();
+        let slot = entry.key();
+        let registered = self.registry.register(
+            &mut socket,
+            Token(slot),
+            // Edges, so that a socket that is ready to be written to says so once.
+            Interest::READABLE | Interest::WRITABLE,
+        );
+        entry.insert(Connection::new(socket, head, counted, self.now.ticks_ms));
+        match registered {
+            Ok(()) => self.make_ready(slot as u32),
+            Err(_) => self.remove(slot as u32),
+        }
+    }
+
+    /// Closes the tutorial connection that has been without a name for longest, if those have more than a
+    /// quarter of all places. Gives whether it did.
+    fn make_place(&mut self) -> bool {
+        let nameless = |connection: &Connection| {
+            matches!(connection.phase, Phase::Open)
+                && connection.dialect == Dialect::Tutorial
+                && !connection.named
+        };
+        let nameless = self.connections.iter().filter(|(_, connection)| nameless(connection));
+        let (count, oldest) = nameless.fold((0, None), |(count, oldest), (slot, connection)| {
+            let this = (connection.id, slot as u32);
+            (count + 1, Some(oldest.map_or(this, |oldest: (ConnectionId, u32)| oldest.min(this))))
+        });
+        match oldest {
+            Some((_, slot)) if count > self.settings.max_connection_count / 4 => {
+                self.close_for(slot, Cause::Overload, "others need the place; choose a name to stay");
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn read_head(&mut self, slot: u32, bytes: &[u8]) {
+        let connection = &mut self.connections[slot as usize];
+        let Phase::Head(head) = &mut connection.phase else { return };
+        head.bytes.extend_from_slice(bytes);
+        let (request, len) = match head.scan.find(&head.bytes) {
+            Ok(None) => return,
+            Ok(Some(len)) => (parse_request(&head.bytes[..len]), len),
+            Err(refusal) => (Err(refusal), head.bytes.len()),
+        };
+        let adopted = head.adopted.then(|| connection.socket.local_addr().ok()).flatten();
+        let decision = match (head.refusal, request) {
+            (Some(status), _) => Decision::Refuse(self.full(status)),
+            (None, Ok(request)) => decide(&self.settings.rules, request, adopted),
+            (None, Err(refusal)) => Decision::Refuse(refusal),
+        };
+        match decision {
+            Decision::Answer(answer) => self.answer(slot, answer),
+            Decision::Refuse(refusal) => self.refuse(slot, None, refusal),
+            Decision::Upgrade(mut wanted) => {
+                let connection = &mut self.connections[slot as usize];
+                if let Phase::Head(head) = &mut connection.phase {
+                    wanted.rest = head.bytes.split_off(len);
+                }
+                self.ask(slot, wanted);
+            }
+        }
+    }
+
+    /// Asks the host about a connection, or lets it in unasked.
+    fn ask(&mut self, slot: u32, mut wanted: Box<Wanted>) {
+        let now = self.now;
+        let dialect = wanted.dialect;
+        let Ok(id) = self.shared.with(|hub| hub.number(slot, dialect)) else { return self.remove(slot) };
+        let connection = &mut self.connections[slot as usize];
+        connection.id = id;
+        connection.dialect = dialect;
+        if !self.settings.ask_admit {
+            return self.let_in(slot, *wanted, None);
+        }
+        let (subject, address) = (wanted.subject(), connection.peer());
+        connection.phase = Phase::Asking(wanted);
+        connection.held = true;
+        let _ = self.shared.with(|hub| hub.ask_admit(id, address, subject, now));
+    }
+
+    /// The host lets a connection in.
+    pub(super) fn admitted(&mut self, slot: u32, id: ConnectionId, given: Option<Given>) {
+        if let Some(wanted) = self.asked(slot, id) {
+            self.let_in(slot, wanted, given);
+        }
+    }
+
+    /// The host does not let a connection in.
+    pub(super) fn denied(&mut self, slot: u32, id: ConnectionId, reason: String) {
+        if self.asked(slot, id).is_some() {
+            self.refuse(slot, Some(id), Refusal { status: 403, reason, headers: Vec::new() });
+        }
+    }
+
+    fn asked(&mut self, slot: u32, id: ConnectionId) -> Option<Wanted> {
+        let connection = self.find(slot, id)?;
+        match std::mem::replace(&mut connection.phase, Phase::Open) {
+            Phase::Asking(wanted) => Some(*wanted),
+            other => {
+                connection.phase = other;
+                None
+            }
+        }
+    }
+
+    fn let_in(&mut self, slot: u32, wanted: Wanted, given: Option<Given>) {
+        let now = self.now;
+        let connection = &mut self.connections[slot as usize];
+        let (id, address) = (connection.id, connection.peer());
+        let Wanted { upgrade, subprotocol, dialect, room, path, mut rest, .. } = wanted;
+        connection.named = given.is_some();
+        let arrival = Arrival { connection: id, dialect, room, path, address, given };
+        if let Err(error) = self.shared.with(|hub| hub.connect(arrival, now)).and_then(|result| result) {
+            let reason = error.message();
+            return self.refuse(slot, Some(id), Refusal { status: 503, reason, headers: Vec::new() });
+        }
+        tracing::debug!(connection = id.0, "connected");
+        let connection = &mut self.connections[slot as usize];
+        connection.phase = Phase::Open;
+        connection.held = false;
+        connection.heard_ms = now.ticks_ms;
+        self.send(slot, switching_protocols(&upgrade, subprotocol.as_deref()).into());
+        if !rest.is_empty() && self.connections.contains(slot as usize) {
+            self.read_frames(slot, &mut rest);
+        }
+        self.make_ready(slot);
+    }
+
+    /// Answers that there will be no WebSocket, and tells the host.
+    fn refuse(&mut self, slot: u32, id: Option<ConnectionId>, refusal: Refusal) {
+        let connection = &mut self.connections[slot as usize];
+        let address = connection.peer();
+        connection.id = ConnectionId(0);
+        tracing::info!(status = refusal.status, reason = refusal.reason, ?address, "refused a connection");
+        let words = format!("a connection was answered {}: {}", refusal.status, refusal.reason);
+        let error = Error::new(ErrorCode::Refused, words);
+        let now = self.now;
+        let _ = self.shared.with(|hub| {
+            if let Some(id) = id {
+                hub.disconnect(id, 0, String::new(), now);
+            }
+            hub.tell_host(Event::Refused { connection: id, address, error });
+        });
+        self.answer(slot, refusal_response(&refusal));
+    }
+
+    fn full(&self, status: u16) -> Refusal {
+        let reason = match status {
+            429 => format!(
+                "this address has {} connections, as many as max_address_connection_count allows",
+                self.settings.max_address_connection_count
+            ),
+            _ => format!(
+                "there are {} connections, as many as there may be",
+                self.settings.max_connection_count
+            ),
+        };
+        Refusal { status, reason, headers: vec![("Retry-After", "5".to_owned())] }
+    }
+}
+
+/// Connections accepted from one listener before others have their turn.
+const ACCEPTS_PER_TURN: usize = 256;
+/// How long accepting rests after it failed, in milliseconds.
+const ACCEPT_PAUSE_MS: u64 = 100;
+/// Connections over the limit that are answered; more are cut.
+const MAX_REFUSED: usize = 64;

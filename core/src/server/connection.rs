@@ -1,0 +1,159 @@
+//! One connection, as the shard keeps it: small, because most are idle.
+
+use mio::net::TcpStream;
+
+use crate::event::Dialect;
+use crate::fanout::Outbox;
+use crate::id::ConnectionId;
+use crate::message::Payload;
+use crate::rate::Bucket;
+use crate::wire::Assembly;
+
+use super::admission::Wanted;
+use super::lanes::LaneKey;
+use crate::wire::handshake::HeadScan;
+
+/// One connection. What only some have, and only for a time, is boxed.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) socket: TcpStream,
+    /// 0 until its handshake was right.
+    pub(crate) id: ConnectionId,
+    pub(crate) phase: Phase,
+    /// When the last byte came, in ticks; or when the engine itself began to read it again.
+    pub(crate) heard_ms: u64,
+    /// By which address it is counted.
+    pub(crate) counted: Option<AddressKey>,
+    pub(crate) assembly: Assembly,
+    /// `None`: nothing waits.
+    pub(crate) outbox: Option<Box<Waiting>>,
+    /// Bytes that were read and not looked at, because the connection was held.
+    pub(crate) unread: Option<Box<[u8]>>,
+    /// A raw message for which the host's queue had no place.
+    pub(crate) parked: Option<Box<Payload>>,
+    pub(crate) control: Bucket,
+    pub(crate) seat: Option<Seat>,
+    pub(crate) dialect: Dialect,
+    /// It has sent a text: the next one is not its first.
+    pub(crate) spoke: bool,
+    /// It has a name, or is about to.
+    pub(crate) named: bool,
+    /// It is not read, until it is released.
+    pub(crate) held: bool,
+    /// It was pinged and has not been heard since.
+    pub(crate) pinged: bool,
+    /// The peer will send nothing more.
+    pub(crate) read_closed: bool,
+    /// It stands in the shard's list of what is to be read.
+    pub(crate) is_ready: bool,
+}
+
+/// A connection's place in its lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat {
+    pub(crate) lane: LaneKey,
+    /// Its index among the lane's connections.
+    pub(crate) index: u32,
+    /// From which byte of the turn on the lane's frames are for it.
+    pub(crate) from: usize,
+}
+
+/// What waits for a connection, and since when it has taken nothing of it.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) outbox: Outbox,
+    pub(crate) progress_ms: u64,
+}
+
+/// How far a connection is.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Its request is being read.
+    Head(Box<Head>),
+    /// The host is asked whether it may come in.
+    Asking(Box<Wanted>),
+    /// It is a WebSocket.
+    Open,
+    /// A close frame is under way to it. Nothing that it sends counts, but its own close frame.
+    Closing { deadline_ms: u64, peer: Peer },
+    /// It has had an HTTP answer and nothing more to say. What it sends is thrown away, so that a reset does
+    /// not overtake the answer.
+    Answered { deadline_ms: u64, shut: bool },
+}
+
+/// The peer's part in a closing handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// Its close frame is still to come.
+    Awaited,
+    /// What it sends makes no sense, so its close frame would not be found: its end is waited for.
+    Deaf,
+    /// It has sent its close frame.
+    Closed,
+}
+
+/// A request under way.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) scan: HeadScan,
+    pub(crate) deadline_ms: u64,
+    /// What it will be answered, whatever it asks: there are too many already.
+    pub(crate) refusal: Option<u16>,
+    /// It came from a server of the host's own, not from a listener.
+    pub(crate) adopted: bool,
+}
+
+/// An address as it is counted: an IPv4 address, or the /64 of an IPv6 one, which is what one user gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum AddressKey {
+    V4([u8; 4]),
+    V6([u8; 8]),
+}
+
+impl AddressKey {
+    pub(crate) fn of(address: std::net::IpAddr) -> AddressKey {
+        match address.to_canonical() {
+            std::net::IpAddr::V4(address) => AddressKey::V4(address.octets()),
+            std::net::IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                AddressKey::V6([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(socket: TcpStream, head: Head, counted: Option<AddressKey>, now_ms: u64) -> Connection {
+        Connection {
+            socket,
+            id: ConnectionId(0),
+            phase: Phase::Head(Box::new(head)),
+            heard_ms: now_ms,
+            counted,
+            assembly: Assembly::default(),
+            outbox: None,
+            unread: None,
+            parked: None,
+            control: Bucket::default(),
+            seat: None,
+            dialect: Dialect::Tutorial,
+            spoke: false,
+            named: false,
+            held: false,
+            pinged: false,
+            read_closed: false,
+            is_ready: false,
+        }
+    }
+
+    /// How many bytes wait for it.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |waiting| waiting.outbox.waiting_bytes())
+    }
+
+    /// Where it comes from; `None` for a Unix socket, and when the peer is gone.
+    pub(crate) fn peer(&self) -> Option<std::net::SocketAddr> {
+        self.socket.peer_addr().ok()
+    }
+}

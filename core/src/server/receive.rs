@@ -1,0 +1,256 @@
+//! The first half of a turn: what connections sent.
+
+use std::io::{ErrorKind, Read};
+
+use crate::chat::Flow;
+use crate::dialect::close_code;
+use crate::event::Dialect;
+use crate::id::ConnectionId;
+use crate::message::Payload;
+use crate::push::Cause;
+use crate::wire::{Item, Kind, Violation, close_frame, reply_code, write_frame};
+
+use super::connection::{Peer, Phase};
+use super::shard::Shard;
+
+/// Why the bytes of a connection are looked at no further.
+enum End {
+    /// It is held, until it is released.
+    Held,
+    /// The host's queue has no place.
+    Parked,
+    /// The chat will close it.
+    Discard,
+    /// It broke the protocol.
+    Violation(Violation),
+    /// It sent a close frame.
+    Closed(u16, String, Vec<u8>),
+}
+
+impl Shard {
+    /// Reads, once, from everybody who may have sent something.
+    pub(super) fn receive(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut ready = std::mem::take(&mut self.ready).into_iter();
+        for slot in ready.by_ref() {
+            self.receive_from(slot, &mut buffer);
+            if self.shared.with(|hub| hub.waiting_bytes()).unwrap_or(0) > MAX_TURN_BYTES {
+                break;
+            }
+        }
+        self.ready.extend(ready);
+        self.buffer = buffer;
+    }
+
+    /// Lets a connection be read again that was held.
+    pub(super) fn read_again(&mut self, slot: u32, id: ConnectionId) {
+        let now_ms = self.now.ticks_ms;
+        if let Some(connection) = self.find(slot, id)
+            && connection.held
+        {
+            connection.held = false;
+            // What it sent meanwhile is on its side of the socket: the silence was the engine's.
+            connection.heard_ms = now_ms;
+            self.make_ready(slot);
+        }
+    }
+
+    fn receive_from(&mut self, slot: u32, buffer: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        connection.is_ready = false;
+        if connection.held {
+            // Its release makes it ready again; a peer that is gone is noticed then, or by what it is sent.
+            return;
+        }
+        if connection.parked.is_some() && !self.unpark(slot) {
+            return;
+        }
+        if let Some(mut bytes) = self.connections[slot as usize].unread.take() {
+            self.process(slot, &mut bytes);
+            // What is in the socket is for the next turn.
+            return self.make_ready(slot);
+        }
+        let connection = &mut self.connections[slot as usize];
+        match connection.socket.read(buffer) {
+            Ok(0) => self.lost(slot, "the peer closed the connection without a close frame"),
+            Ok(count) => {
+                connection.heard_ms = self.now.ticks_ms;
+                connection.pinged = false;
+                let more = count == buffer.len() || connection.read_closed;
+                self.process(slot, &mut buffer[..count]);
+                if more {
+                    self.make_ready(slot);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.make_ready(slot),
+            Err(error) => self.lost(slot, &error.to_string()),
+        }
+    }
+
+    fn process(&mut self, slot: u32, bytes: &mut [u8]) {
+        match &mut self.connections[slot as usize].phase {
+            Phase::Head(_) => self.read_head(slot, bytes),
+            Phase::Open => self.read_frames(slot, bytes),
+            Phase::Closing { peer: Peer::Awaited, .. } => self.await_close(slot, bytes),
+            // A connection that the host is asked about is held, so nothing of it comes here.
+            Phase::Closing { .. } | Phase::Asking(_) | Phase::Answered { .. } => {}
+        }
+    }
+
+    pub(super) fn read_frames(&mut self, slot: u32, bytes: &mut [u8]) {
+        let mut at = 0;
+        let mut replies = Vec::new();
+        let end = self.take_items(slot, bytes, &mut at, &mut replies);
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        connection.assembly.settle();
+        if !replies.is_empty() {
+            self.send(slot, replies.into());
+        }
+        match end {
+            None | Some(End::Discard) => {}
+            Some(End::Held | End::Parked) => {
+                if at < bytes.len()
+                    && let Some(connection) = self.connections.get_mut(slot as usize)
+                {
+                    connection.unread = Some(bytes[at..].into());
+                }
+            }
+            Some(End::Violation(violation)) => self.fail(slot, violation),
+            Some(End::Closed(code, reason, reply)) => self.closed_by_peer(slot, code, reason, reply),
+        }
+    }
+
+    /// Takes whole messages and control frames from the front of `bytes`, `at` counting what is used up.
+    fn take_items(
+        &mut self,
+        slot: u32,
+        bytes: &mut [u8],
+        at: &mut usize,
+        replies: &mut Vec<u8>,
+    ) -> Option<End> {
+        let now = self.now;
+        let rules = self.settings.wire;
+        let rate = self.settings.control_rate;
+        let connection = self.connections.get_mut(slot as usize)?;
+        let id = connection.id;
+        while *at < bytes.len() {
+            let step = match connection.assembly.next(&mut bytes[*at..], &rules, now.ticks_ms) {
+                Ok(step) => step,
+                Err(violation) => return Some(End::Violation(violation)),
+            };
+            *at += step.used;
+            let (payload, len): (&dyn Fn() -> Payload, usize) = match step.item {
+                None => return None,
+                Some(Item::Text(text)) if connection.dialect == Dialect::Tutorial => {
+                    let first = !std::mem::replace(&mut connection.spoke, true);
+                    connection.named = true;
+                    let flow =
+                        self.shared.with(|hub| hub.text(id, text, first, now)).unwrap_or(Flow::Discard);
+                    match flow {
+                        Flow::Go => continue,
+                        Flow::Discard => return Some(End::Discard),
+                        Flow::Hold => connection.held = true,
+                        Flow::PauseUntil(at_ms) => {
+                            connection.held = true;
+                            self.releases.push(std::cmp::Reverse((at_ms, slot, id)));
+                        }
+                    }
+                    return Some(End::Held);
+                }
+                Some(Item::Binary(_)) if connection.dialect == Dialect::Tutorial => continue,
+                Some(Item::Text(text)) => (&|| Payload::Text(text.to_owned()), text.len()),
+                Some(Item::Binary(bytes)) => (&|| Payload::Binary(bytes.to_owned()), bytes.len()),
+                Some(Item::Close(close)) => {
+                    let (code, reason) = close.unwrap_or((NO_CODE, ""));
+                    return Some(End::Closed(code, reason.to_owned(), close_frame(reply_code(close), "")));
+                }
+                Some(item @ (Item::Ping(_) | Item::Pong(_))) => {
+                    if connection.control.next_at_ms(rate, now.ticks_ms) > now.ticks_ms {
+                        return Some(End::Violation(TOO_MANY_CONTROL_FRAMES));
+                    }
+                    connection.control.take(rate, now.ticks_ms);
+                    if let Item::Ping(payload) = item {
+                        write_frame(replies, Kind::Pong, payload);
+                    }
+                    continue;
+                }
+            };
+            let taken = self.shared.with(|hub| hub.received(id, payload, len)).unwrap_or(true);
+            if !taken {
+                connection.parked = Some(Box::new(payload()));
+                self.parked.push(slot);
+                return Some(End::Parked);
+            }
+        }
+        None
+    }
+
+    /// Offers the host the message again for which there was no place. Gives whether there was now.
+    fn unpark(&mut self, slot: u32) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        let Some(payload) = connection.parked.take() else { return true };
+        let (id, len) = (connection.id, payload.as_bytes().len());
+        let mut payload = Some(*payload);
+        let mut give = || payload.take().unwrap_or(Payload::Text(String::new()));
+        if self.shared.with(|hub| hub.received(id, &mut give, len)).unwrap_or(true) {
+            connection.heard_ms = self.now.ticks_ms;
+            return true;
+        }
+        connection.parked = payload.map(Box::new);
+        self.parked.push(slot);
+        false
+    }
+
+    /// After the engine's own close frame: waits for the peer's.
+    fn await_close(&mut self, slot: u32, bytes: &mut [u8]) {
+        let rules = self.settings.wire;
+        let connection = &mut self.connections[slot as usize];
+        let mut at = 0;
+        while at < bytes.len() {
+            match connection.assembly.next(&mut bytes[at..], &rules, self.now.ticks_ms) {
+                Ok(step) => {
+                    at += step.used;
+                    if let Some(Item::Close(_)) = step.item {
+                        return self.heard_close(slot);
+                    }
+                }
+                // It is being closed already: only its end, or the deadline, is waited for.
+                Err(_) => {
+                    if let Phase::Closing { peer, .. } = &mut connection.phase {
+                        *peer = Peer::Deaf;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, slot: u32, violation: Violation) {
+        let id = self.connections[slot as usize].id;
+        tracing::debug!(
+            connection = id.0,
+            code = violation.code,
+            reason = violation.reason,
+            "protocol violated"
+        );
+        self.close(slot, violation.code, violation.reason, true);
+        if let Some(connection) = self.connections.get_mut(slot as usize)
+            && let Phase::Closing { peer, .. } = &mut connection.phase
+        {
+            *peer = Peer::Deaf;
+        }
+    }
+
+    /// Closes a connection for a cause of the engine's, ahead of what waits for it.
+    pub(super) fn close_for(&mut self, slot: u32, cause: Cause, reason: &str) {
+        self.close(slot, close_code(cause), reason, true);
+    }
+}
+
+/// A turn that has so much to send reads no further.
+const MAX_TURN_BYTES: usize = 1024 * 1024;
+/// RFC 6455 §7.1.5: what a close frame without a code means.
+const NO_CODE: u16 = 1005;
+const TOO_MANY_CONTROL_FRAMES: Violation =
+    Violation { code: 1008, reason: "more control frames than control_rate allows" };

@@ -1,0 +1,384 @@
+//! The engine's own thread: it alone touches the sockets.
+//!
+//! A turn: wait for sockets, for the host and for time; read what is ready, once from each socket; let the
+//! hub give it its place; then send each connection everything that the turn had for it, in one go. Nothing
+//! is woken, allocated or copied per member of a room.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use slab::Slab;
+use tokio::io::unix::AsyncFd;
+
+use crate::id::ConnectionId;
+use crate::rate::Rate;
+use crate::time::Now;
+use crate::wire::Rules as WireRules;
+
+use super::admission::Rules;
+use super::connection::{AddressKey, Connection};
+use super::hub::Outgoing;
+use super::shared::Shared;
+
+/// What the host's options say about connections.
+#[derive(Debug)]
+pub(crate) struct ShardSettings {
+    pub(crate) rules: Rules,
+    pub(crate) wire: WireRules,
+    pub(crate) ask_admit: bool,
+    pub(crate) max_connection_count: usize,
+    pub(crate) max_address_connection_count: u64,
+    pub(crate) control_rate: Rate,
+    pub(crate) outbox_bytes: usize,
+    pub(crate) heartbeat_interval_ms: u64,
+    pub(crate) heartbeat_timeout_ms: u64,
+    pub(crate) handshake_timeout_ms: u64,
+    pub(crate) close_timeout_ms: u64,
+    pub(crate) write_timeout_ms: u64,
+}
+
+/// How the host's threads reach the shard.
+#[derive(Debug)]
+pub(crate) struct Control {
+    waker: Waker,
+    /// The waker has been used and the shard has not looked yet.
+    woken: AtomicBool,
+    wishes: Mutex<Wishes>,
+}
+
+#[derive(Debug, Default)]
+struct Wishes {
+    /// Stop, at this moment at the latest, in ticks.
+    stop_at_ms: Option<u64>,
+    adopted: Vec<Adopted>,
+    /// The host's queue has place for events again.
+    has_place: bool,
+}
+
+/// A socket that the host hands over, and what was read from it.
+#[derive(Debug)]
+pub(crate) struct Adopted {
+    pub(crate) socket: std::net::TcpStream,
+    pub(crate) read: Vec<u8>,
+}
+
+impl Control {
+    /// Has the shard look at what the hub has for it.
+    pub(crate) fn wake(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            // Fails only if the shard is gone, and then there is nothing to look at.
+            let _ = self.waker.wake();
+        }
+    }
+
+    /// Has the shard stop, at this moment at the latest, in ticks. A later call may only shorten that.
+    pub(crate) fn stop(&self, at_ms: u64) {
+        self.wish(|wishes| {
+            wishes.stop_at_ms = Some(wishes.stop_at_ms.map_or(at_ms, |other| other.min(at_ms)))
+        });
+    }
+
+    pub(crate) fn adopt(&self, adopted: Adopted) {
+        self.wish(|wishes| wishes.adopted.push(adopted));
+    }
+
+    /// Tells the shard that the host's queue has place again.
+    pub(crate) fn has_place(&self) {
+        self.wish(|wishes| wishes.has_place = true);
+    }
+
+    fn wish(&self, change: impl FnOnce(&mut Wishes)) {
+        // Nothing that can panic runs under this lock.
+        change(&mut self.wishes.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake();
+    }
+
+    fn take(&self) -> Wishes {
+        self.woken.store(false, Ordering::Release);
+        let mut wishes = self.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+        Wishes {
+            stop_at_ms: wishes.stop_at_ms,
+            adopted: std::mem::take(&mut wishes.adopted),
+            has_place: std::mem::take(&mut wishes.has_place),
+        }
+    }
+}
+
+/// The engine's thread, before and while it runs.
+pub(crate) struct Shard {
+    pub(super) shared: Arc<Shared>,
+    pub(super) settings: ShardSettings,
+    pub(super) control: Arc<Control>,
+    pub(super) registry: Registry,
+    poll: Option<Poll>,
+    pub(super) listeners: Vec<Listening>,
+    /// An open descriptor, to be given up when there are no others.
+    pub(super) spare: Option<std::fs::File>,
+    pub(super) connections: Slab<Connection>,
+    /// How many connections each address has.
+    pub(super) addresses: HashMap<AddressKey, u64>,
+    /// Connections that may have something to read.
+    pub(super) ready: Vec<u32>,
+    /// Raw connections for whose message the host's queue had no place.
+    pub(super) parked: Vec<u32>,
+    /// When held connections may be read again.
+    pub(super) releases: BinaryHeap<Reverse<(u64, u32, ConnectionId)>>,
+    /// The connections of each lane.
+    pub(super) lanes: Vec<Vec<u32>>,
+    /// The one buffer that everything is read into.
+    pub(super) buffer: Box<[u8]>,
+    pub(super) outgoing: Outgoing,
+    /// What was written in part, and is to be written before the turn is over.
+    pub(super) unwritten: Vec<u32>,
+    pub(super) now: Now,
+    pub(super) next_sweep_ms: u64,
+    /// Since when the engine stops, and until when at the latest.
+    pub(super) stop_at_ms: Option<u64>,
+}
+
+/// A listener, and what it is doing.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) socket: TcpListener,
+    pub(super) is_ready: bool,
+    /// Accepting failed: not before this moment again, in ticks.
+    pub(super) resume_ms: u64,
+}
+
+impl Shard {
+    /// Prepares a shard that listens on these sockets.
+    ///
+    /// # Errors
+    /// The operating system has no place for another poll or waker.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        settings: ShardSettings,
+        sockets: Vec<StdListener>,
+    ) -> io::Result<Shard> {
+        let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = Waker::new(&registry, WAKE)?;
+        let mut listeners = Vec::with_capacity(sockets.len());
+        for (index, socket) in sockets.into_iter().enumerate() {
+            let mut socket = TcpListener::from_std(socket);
+            registry.register(&mut socket, Token(FIRST_LISTENER - index), Interest::READABLE)?;
+            listeners.push(Listening { socket, is_ready: false, resume_ms: 0 });
+        }
+        let control = Control { waker, woken: AtomicBool::new(false), wishes: Mutex::default() };
+        Ok(Shard {
+            now: shared.now(),
+            shared,
+            settings,
+            control: Arc::new(control),
+            registry,
+            poll: Some(poll),
+            listeners,
+            spare: spare(),
+            connections: Slab::new(),
+            addresses: HashMap::new(),
+            ready: Vec::new(),
+            parked: Vec::new(),
+            releases: BinaryHeap::new(),
+            lanes: Vec::new(),
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            outgoing: Outgoing::default(),
+            unwritten: Vec::new(),
+            next_sweep_ms: 0,
+            stop_at_ms: None,
+        })
+    }
+
+    pub(crate) fn control(&self) -> Arc<Control> {
+        self.control.clone()
+    }
+
+    /// Runs until the host has stopped the engine. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The operating system refuses to wait for sockets.
+    pub(crate) async fn run(mut self) -> io::Result<()> {
+        let Some(poll) = self.poll.take() else { return Ok(()) };
+        // Deprecated in favour of an unsafe function, whose condition holds here: the poll owns its descriptor and
+        // is neither replaced nor closed before the `AsyncFd` is.
+        #[expect(deprecated)]
+        let mut poll = AsyncFd::with_interest(poll, tokio::io::Interest::READABLE)?;
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.is_finished() {
+            match self.wait() {
+                Some(Duration::ZERO) => tokio::task::yield_now().await,
+                wait => {
+                    let readable = poll.readable();
+                    let guard = match wait {
+                        Some(wait) => tokio::time::timeout(wait, readable).await.ok(),
+                        None => Some(readable.await),
+                    };
+                    if let Some(guard) = guard {
+                        guard?.clear_ready();
+                    }
+                }
+            }
+            loop {
+                match poll.get_mut().poll(&mut events, Some(Duration::ZERO)) {
+                    Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                    _ => {}
+                }
+                let mut count = 0;
+                for event in &events {
+                    self.note(event);
+                    count += 1;
+                }
+                if count < EVENTS {
+                    break;
+                }
+            }
+            self.turn();
+        }
+        Ok(())
+    }
+
+    /// Notes what a socket has to say; nothing is done yet.
+    fn note(&mut self, event: &mio::event::Event) {
+        match event.token() {
+            WAKE => {}
+            Token(token) if token > FIRST_LISTENER - MAX_LISTENERS => {
+                if let Some(listener) = self.listeners.get_mut(FIRST_LISTENER - token) {
+                    listener.is_ready = true;
+                }
+            }
+            Token(slot) => {
+                let Some(connection) = self.connections.get_mut(slot) else { return };
+                if event.is_writable() && connection.outbox.is_some() {
+                    self.unwritten.push(slot as u32);
+                }
+                connection.read_closed |= event.is_read_closed() || event.is_error();
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    self.make_ready(slot as u32);
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        self.now = self.shared.now();
+        let wishes = self.control.take();
+        for adopted in wishes.adopted {
+            self.adopt(adopted);
+        }
+        if wishes.has_place {
+            let parked = std::mem::take(&mut self.parked);
+            parked.into_iter().for_each(|slot| self.make_ready(slot));
+        }
+        self.accept();
+        self.release();
+        self.receive();
+        self.expire();
+        self.flush();
+        if let Some(at_ms) = wishes.stop_at_ms {
+            self.begin_stop(at_ms);
+        }
+        if self.now.ticks_ms >= self.next_sweep_ms {
+            self.sweep();
+        }
+    }
+
+    /// How long nothing needs to be done; `None`: until somebody says something.
+    fn wait(&self) -> Option<Duration> {
+        let accepts = |listener: &Listening| listener.is_ready && listener.resume_ms <= self.now.ticks_ms;
+        if !self.ready.is_empty() || self.listeners.iter().any(accepts) {
+            return Some(Duration::ZERO);
+        }
+        let sweep = (!self.connections.is_empty()).then_some(self.next_sweep_ms);
+        let release = self.releases.peek().map(|Reverse((at_ms, ..))| *at_ms);
+        let backed_off = self.listeners.iter().filter(|listener| listener.is_ready);
+        let question = self.shared.with(|hub| hub.next_deadline_ms()).ok().flatten();
+        let next = [sweep, release, question, self.stop_at_ms]
+            .into_iter()
+            .flatten()
+            .chain(backed_off.map(|listener| listener.resume_ms))
+            .min()?;
+        // Never zero: that is for what is ready now.
+        Some(Duration::from_millis(next.saturating_sub(self.shared.now().ticks_ms).max(1)))
+    }
+
+    pub(super) fn make_ready(&mut self, slot: u32) {
+        if let Some(connection) = self.connections.get_mut(slot as usize)
+            && !connection.is_ready
+        {
+            connection.is_ready = true;
+            self.ready.push(slot);
+        }
+    }
+
+    /// Finds a connection, unless its slot is another's by now.
+    pub(super) fn find(&mut self, slot: u32, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.get_mut(slot as usize).filter(|connection| connection.id == id)
+    }
+
+    fn release(&mut self) {
+        while let Some(&Reverse((at_ms, slot, id))) = self.releases.peek() {
+            if at_ms > self.now.ticks_ms {
+                break;
+            }
+            self.releases.pop();
+            self.read_again(slot, id);
+        }
+    }
+
+    fn expire(&mut self) {
+        let now = self.now;
+        let _ = self.shared.with(|hub| {
+            if hub.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now.ticks_ms) {
+                hub.expire(now);
+            }
+        });
+    }
+
+    /// Accepts no more, and closes everybody, after what waits for them.
+    fn begin_stop(&mut self, at_ms: u64) {
+        if self.stop_at_ms.is_none() {
+            for mut listener in self.listeners.drain(..) {
+                // The socket is closed next; that it was not registered would change nothing.
+                let _ = self.registry.deregister(&mut listener.socket);
+            }
+            let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).collect();
+            slots.into_iter().for_each(|slot| self.dismiss(slot));
+        }
+        self.stop_at_ms = Some(at_ms);
+    }
+
+    fn is_finished(&self) -> bool {
+        self.stop_at_ms.is_some_and(|at_ms| self.connections.is_empty() || at_ms <= self.now.ticks_ms)
+    }
+}
+
+impl Drop for Shard {
+    /// Takes everybody out of the chat who is still in it.
+    fn drop(&mut self) {
+        let now = self.shared.now();
+        let ids: Vec<ConnectionId> = self.connections.iter().map(|(_, connection)| connection.id).collect();
+        let _ = self.shared.with(|hub| {
+            ids.into_iter().for_each(|id| hub.disconnect(id, 1006, "the engine has stopped".into(), now));
+            hub.take(&mut Outgoing::default());
+        });
+    }
+}
+
+/// A descriptor to give up when there are no others.
+pub(super) fn spare() -> Option<std::fs::File> {
+    std::fs::File::open("/dev/null").ok()
+}
+
+const WAKE: Token = Token(usize::MAX);
+const FIRST_LISTENER: usize = usize::MAX - 1;
+const MAX_LISTENERS: usize = 1 << 16;
+/// Readiness events taken at once.
+const EVENTS: usize = 1_024;
+/// What is read from one socket in one turn at the most.
+const READ_BYTES: usize = 64 * 1024;

@@ -1,0 +1,297 @@
+//! One frame's header, and the mask.
+//!
+//! In: bytes whose front is a frame from a client. Out: its header, judged by everything a header
+//! alone can break; and the other way, headers for frames to a client. Knows nothing of messages:
+//! whether a frame may stand where it stands is `assembly`'s affair.
+
+use std::io::Cursor;
+
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+/// What a frame that the server sends carries. Close frames are made by
+/// [`close_frame`](super::close_frame).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Binary,
+    Ping,
+    Pong,
+}
+
+/// Why a connection must be closed: the code for the close frame and its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    /// Close code, RFC 6455 §7.4.1: 1002, 1007, 1008 or 1009.
+    pub(crate) code: u16,
+    /// What the client did, for people; fits in a close frame.
+    pub(crate) reason: &'static str,
+}
+
+impl Violation {
+    pub(super) const fn protocol(reason: &'static str) -> Violation {
+        Violation { code: 1002, reason }
+    }
+}
+
+/// The header of a client's frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// Never a reserved one.
+    pub(crate) opcode: OpCode,
+    pub(crate) is_final: bool,
+    pub(crate) mask: [u8; 4],
+    /// Bytes of the header itself, 6 to 14.
+    pub(crate) header_len: usize,
+    /// Bytes of payload that the client says will follow, below 2^63. A claim: spend nothing on it.
+    pub(crate) payload_len: u64,
+}
+
+/// Appends one unmasked final frame to `out`.
+///
+/// A `payload` of a ping or pong has at most 125 bytes, that of a text is UTF-8.
+///
+/// Source: RFC 6455 §5.2, §5.5.
+pub(crate) fn write_frame(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
+    write_header(out, kind, payload.len());
+    out.extend_from_slice(payload);
+}
+
+/// Appends the header (2 to 10 bytes) of an unmasked final frame whose payload of `payload_len`
+/// bytes the caller puts behind it.
+///
+/// Source: RFC 6455 §5.2.
+pub(crate) fn write_header(out: &mut Vec<u8>, kind: Kind, payload_len: usize) {
+    let opcode = match kind {
+        Kind::Text => OpCode::Data(Data::Text),
+        Kind::Binary => OpCode::Data(Data::Binary),
+        Kind::Ping => OpCode::Control(Control::Ping),
+        Kind::Pong => OpCode::Control(Control::Pong),
+    };
+    write_opcode_header(out, opcode, payload_len);
+}
+
+/// [`write_header`] for any opcode.
+pub(super) fn write_opcode_header(out: &mut Vec<u8>, opcode: OpCode, payload_len: usize) {
+    debug_assert!(!matches!(opcode, OpCode::Control(_)) || payload_len <= MAX_CONTROL_BYTES as usize);
+    FrameHeader { opcode, ..FrameHeader::default() }
+        .format(payload_len as u64, out)
+        .expect("writing to a Vec does not fail");
+}
+
+/// The length of the whole frame at the front of `bytes`, which begin with a frame that was written here.
+pub(crate) fn frame_len(bytes: &[u8]) -> usize {
+    match *bytes {
+        [_, 126, high, low, ..] => 4 + usize::from(u16::from_be_bytes([high, low])),
+        [_, 127, a, b, c, d, e, f, g, h, ..] => {
+            10_usize.saturating_add(u64::from_be_bytes([a, b, c, d, e, f, g, h]) as usize)
+        }
+        [_, len, ..] => 2 + usize::from(len),
+        _ => bytes.len().max(1),
+    }
+}
+
+/// Reads one frame header from the front of `bytes`.
+///
+/// `bytes` is all that has come so far; nothing is removed. Gives the header, or `None` while it is
+/// not complete: ask again with more. Each rule is judged as soon as the byte that breaks it is there.
+///
+/// # Errors
+/// 1002: reserved bit or opcode; control frame over 125 bytes or not final; length not in its
+/// shortest form, or with bit 63; frame without a mask.
+///
+/// Source: RFC 6455 §5.1, §5.2, §5.5.
+pub(crate) fn read_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+    let Some(&first) = bytes.first() else { return Ok(None) };
+    if first & 0x70 != 0 {
+        return Err(Violation::protocol("a reserved bit is set and no extension is in use"));
+    }
+    let opcode = OpCode::from(first & 0x0f);
+    let is_control = match opcode {
+        OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => {
+            return Err(Violation::protocol("the opcode is reserved"));
+        }
+        OpCode::Data(_) => false,
+        OpCode::Control(_) => true,
+    };
+    if is_control && first & 0x80 == 0 {
+        return Err(Violation::protocol("a control frame is not final"));
+    }
+    let Some(&second) = bytes.get(1) else { return Ok(None) };
+    if second & 0x80 == 0 {
+        return Err(Violation::protocol("a frame from a client has no mask"));
+    }
+    let short_len = second & 0x7f;
+    if is_control && u64::from(short_len) > MAX_CONTROL_BYTES {
+        return Err(Violation::protocol("a control frame is over 125 bytes"));
+    }
+
+    let mut cursor = Cursor::new(bytes);
+    // Its only failure is a reserved opcode, which was judged above.
+    let parsed =
+        FrameHeader::parse(&mut cursor).map_err(|_| Violation::protocol("the opcode is reserved"))?;
+    let Some((FrameHeader { is_final, mask: Some(mask), .. }, payload_len)) = parsed else { return Ok(None) };
+    if payload_len >> 63 != 0 {
+        return Err(Violation::protocol("the highest bit of a length is set"));
+    }
+    let shortest_from = match short_len {
+        126 => 126,
+        127 => 65_536,
+        _ => 0,
+    };
+    if payload_len < shortest_from {
+        return Err(Violation::protocol("a length is not in its shortest form"));
+    }
+    let header_len = cursor.position() as usize;
+    Ok(Some(Header { opcode, is_final, mask, header_len, payload_len }))
+}
+
+/// Applies `mask` to `bytes` in place, where `phase` bytes of the same payload came before them.
+///
+/// Masking and unmasking are the same act.
+///
+/// Source: RFC 6455 §5.3.
+pub(crate) fn unmask(bytes: &mut [u8], mut mask: [u8; 4], phase: usize) {
+    mask.rotate_left(phase % 4);
+    let word: [u8; 16] = std::array::from_fn(|i| mask[i % 4]);
+    // Whole words, which the compiler turns into vector instructions.
+    let (chunks, rest) = bytes.as_chunks_mut::<16>();
+    for chunk in chunks {
+        *chunk = (u128::from_ne_bytes(*chunk) ^ u128::from_ne_bytes(word)).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(word) {
+        *byte ^= key;
+    }
+}
+
+/// RFC 6455 §5.5.
+pub(super) const MAX_CONTROL_BYTES: u64 = 125;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::{Random, client_frame};
+
+    /// The verdict on a header's first two bytes, written from the RFC's drawing alone: the code of the
+    /// violation, or how many bytes the header has.
+    fn oracle(first: u8, second: u8) -> Result<usize, u16> {
+        let (is_final, reserved, opcode) = (first >> 7, (first >> 4) & 7, first & 15);
+        let (masked, len) = (second >> 7, second & 127);
+        if reserved > 0 || !matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10) || masked == 0 {
+            return Err(1002);
+        }
+        if opcode >= 8 && (is_final == 0 || len > 125) {
+            return Err(1002);
+        }
+        Ok(if len == 126 {
+            8
+        } else if len == 127 {
+            14
+        } else {
+            6
+        })
+    }
+
+    #[test]
+    fn every_two_byte_header_gets_the_verdict_of_the_rfc() {
+        for pair in 0..=u16::MAX {
+            let [first, second] = pair.to_be_bytes();
+            // 2^24 + 1 and more is the shortest form of no shorter length.
+            let full = [first, second, 1, 1, 1, 1, 1, 1, 1, 1, 7, 7, 7, 7];
+            let verdict = read_header(&full).map(|header| header.expect("14 bytes suffice").header_len);
+            assert_eq!(verdict.map_err(|violation| violation.code), oracle(first, second), "{pair:04x}");
+            match oracle(first, second) {
+                Err(code) => assert_eq!(read_header(&[first, second]).unwrap_err().code, code, "{pair:04x}"),
+                Ok(len) => {
+                    for cut in 0..len {
+                        assert_eq!(read_header(&full[..cut]), Ok(None), "{pair:04x} cut at {cut}");
+                    }
+                    assert!(read_header(&full[..len]).unwrap().is_some(), "{pair:04x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_are_read_in_their_shortest_form_only() {
+        let short = |len: u16| [&[0x82, 0xfe][..], &len.to_be_bytes(), &[1, 2, 3, 4]].concat();
+        let long = |len: u64| [&[0x82, 0xff][..], &len.to_be_bytes(), &[1, 2, 3, 4]].concat();
+        for (bytes, want) in [
+            (vec![0x82, 0x80, 1, 2, 3, 4], Some(0)),
+            (vec![0x82, 0xfd, 1, 2, 3, 4], Some(125)),
+            (short(0), None),
+            (short(125), None),
+            (short(126), Some(126)),
+            (short(u16::MAX), Some(65_535)),
+            (long(0), None),
+            (long(65_535), None),
+            (long(65_536), Some(65_536)),
+            (long(u64::from(u32::MAX) + 1), Some(1 << 32)),
+            (long((1 << 63) - 1), Some((1 << 63) - 1)),
+            (long(1 << 63), None),
+            (long(u64::MAX - 3), None),
+            (long(u64::MAX), None),
+        ] {
+            match (read_header(&bytes), want) {
+                (Ok(Some(header)), Some(len)) => {
+                    assert_eq!((header.payload_len, header.header_len), (len, bytes.len()));
+                    assert_eq!(header.mask, [1, 2, 3, 4]);
+                }
+                (Err(violation), None) => assert_eq!(violation.code, 1002),
+                (got, _) => panic!("{bytes:?}: {got:?}, not {want:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn written_frames_are_unmasked_final_and_of_the_shortest_form() {
+        for (kind, first) in
+            [(Kind::Text, 0x81), (Kind::Binary, 0x82), (Kind::Ping, 0x89), (Kind::Pong, 0x8a)]
+        {
+            let mut out = b"before".to_vec();
+            write_frame(&mut out, kind, b"hi");
+            assert_eq!(out, [b"before".as_slice(), &[first, 2], b"hi"].concat());
+        }
+        for (len, header) in [
+            (0, vec![0x82, 0]),
+            (125, vec![0x82, 125]),
+            (126, vec![0x82, 126, 0, 126]),
+            (65_535, vec![0x82, 126, 0xff, 0xff]),
+            (65_536, vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let mut out = Vec::new();
+            write_header(&mut out, Kind::Binary, len);
+            assert_eq!(out, header);
+        }
+    }
+
+    #[test]
+    fn unmask_agrees_with_the_loop_of_the_rfc_in_every_phase() {
+        let mut random = Random(7);
+        for len in (0..70).chain([1000, 4096, 65_537]) {
+            for phase in 0..8 {
+                let original: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
+                let mask = (random.next() as u32).to_ne_bytes();
+                let mut fast = original.clone();
+                unmask(&mut fast, mask, phase);
+                let naive: Vec<u8> =
+                    original.iter().enumerate().map(|(i, byte)| byte ^ mask[(i + phase) % 4]).collect();
+                assert_eq!(fast, naive, "{len} bytes, phase {phase}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_unmasked_in_pieces_is_the_frame_unmasked_whole() {
+        let payload = b"one two three four five six seven";
+        let frame = client_frame(0x81, payload);
+        let header = read_header(&frame).unwrap().unwrap();
+        for cut in 0..=payload.len() {
+            let mut body = frame[header.header_len..].to_vec();
+            let (front, back) = body.split_at_mut(cut);
+            unmask(front, header.mask, 0);
+            unmask(back, header.mask, cut);
+            assert_eq!(body, payload);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Bytes to whole messages and back: the server's side of RFC 6455, without extensions.
+//!
+//! In: the bytes a client sent, in the order they came, cut anywhere; the limits and the time, as
+//! arguments. Out: a judged HTTP request, then whole texts, binaries and control frames, each valid
+//! by the RFC and within the limits; and the bytes of answers and frames. What breaks a rule gives a
+//! [`Refusal`] (an HTTP answer) or a [`Violation`] (a close code), never a panic.
+//!
+//! Knows nothing of sockets, clocks, rooms or what texts mean, keeps nothing between messages, and
+//! never spends memory on what a client only claims to send.
+
+pub(crate) mod assembly;
+pub(crate) mod close;
+pub(crate) mod frame;
+pub(crate) mod handshake;
+#[cfg(test)]
+mod testing;
+
+pub(crate) use assembly::{Assembly, Item, Rules};
+pub(crate) use close::{close_frame, reply_code};
+pub(crate) use frame::{Kind, Violation, frame_len, write_frame};
