@@ -336,21 +336,21 @@ impl Inner {
             })
         })
         .map_err(system)?;
-        let thread_id = thread.thread().id();
-        match started.recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(source)) => return Err(system(source)),
-            Err(_) => return Err(internal()),
-        }
         *running = Some(Running {
             control,
             addresses: addresses.clone(),
             done,
+            thread_id: thread.thread().id(),
             thread: Some(thread),
-            thread_id,
             stopping: false,
         });
-        Ok(addresses)
+        // Not under the lock: the thread tells the host that it has started.
+        drop(running);
+        match started.recv() {
+            Ok(Ok(())) => Ok(addresses),
+            Ok(Err(source)) => Err(system(source)),
+            Err(_) => Err(internal()),
+        }
     }
 
     /// What lives as long as the engine.

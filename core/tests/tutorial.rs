@@ -1,4 +1,5 @@
 //! The tutorial dialect over real sockets.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

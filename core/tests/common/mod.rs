@@ -58,8 +58,9 @@ impl Host {
         }
     }
 
+    /// Stops the engine, whether or not the clients of the test go by themselves.
     pub fn stop(&self) {
-        self.engine.stop_blocking(DEADLINE).unwrap();
+        self.engine.stop_blocking(Duration::from_millis(200)).unwrap();
     }
 }
 
