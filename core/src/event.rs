@@ -263,7 +263,7 @@ pub enum Verdict {
     Allow,
     /// Yes, and this is who it is (to `admit`).
     AllowAs {
-        /// The user's id; `None`: the engine gives one.
+        /// The user's id; `None`: the engine gives one. Not `u` and a number: those are the engine's.
         user: Option<String>,
         /// The user's name.
         name: String,

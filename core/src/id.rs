@@ -148,6 +148,19 @@ impl UserId {
         Ok(UserId(id.into()))
     }
 
+    /// Checks a user id that the host gives to a connection: it must not be of the kind that the engine gives.
+    ///
+    /// # Errors
+    /// As [`new`](UserId::new); `bad_name` for `u` and a number.
+    pub(crate) fn given(id: &str) -> Result<UserId, Error> {
+        let is_engines = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if id.strip_prefix('u').is_some_and(is_engines) {
+            let words = format!("the user id {id:?} is one that the engine gives by itself; choose another");
+            return Err(Error::new(ErrorCode::BadName, words));
+        }
+        UserId::new(id)
+    }
+
     /// The host program itself, the author of what is broadcast.
     pub fn host() -> UserId {
         UserId(HOST_USER.into())
@@ -239,6 +252,15 @@ mod tests {
         for id in ["", "a b", "ä", "host", &"x".repeat(65)] {
             assert_eq!(UserId::new(id).unwrap_err().code(), ErrorCode::BadName, "{id:?}");
         }
+    }
+
+    #[test]
+    fn the_host_gives_no_id_that_the_engine_gives() {
+        for id in ["u7", "u0", "u123456"] {
+            assert_eq!(UserId::given(id).unwrap_err().code(), ErrorCode::BadName);
+        }
+        assert!(["u", "u7x", "user7", "U7"].into_iter().all(|id| UserId::given(id).is_ok()));
+        assert_eq!(UserId::of_connection(ConnectionId(7)).as_str(), "u7");
     }
 
     #[test]

@@ -86,6 +86,30 @@ fn a_dropped_engine_ends_by_itself() {
 }
 
 #[test]
+fn the_engine_writes_nothing_to_the_hosts_output() {
+    if std::env::var_os("KLATSCH_ALONE").is_none() {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["the_engine_writes_nothing_to_the_hosts_output", "--exact", "--nocapture"])
+            .env("KLATSCH_ALONE", "1")
+            .output()
+            .unwrap();
+        let words = String::from_utf8_lossy(&child.stdout);
+        let (_, written) = words.split_once("<begin>").unwrap();
+        let (written, _) = written.split_once("<end>").unwrap();
+        assert_eq!((written, String::from_utf8_lossy(&child.stderr).as_ref()), ("", ""));
+        return;
+    }
+    print!("<begin>");
+    let host = host(Options::new());
+    let mut ann = host.named("/", "Ann");
+    ann.say("hello");
+    ann.hear();
+    let _ = Client::try_connect(host.address, "/nowhere", &[]);
+    host.stop();
+    print!("<end>");
+}
+
+#[test]
 fn start_again_works_and_the_logs_are_still_there() {
     let engine = engine();
     let mut events = engine.events().unwrap();

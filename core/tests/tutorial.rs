@@ -133,6 +133,25 @@ fn either_side_may_close() {
 }
 
 #[test]
+fn nothing_follows_a_close_frame() {
+    use std::io::{Read, Write};
+    let host = host(Options::new().close_timeout_ms(100));
+    let mut ann = host.client("/");
+    // In one packet: a name, whose colour is sent at the end of the turn, and a reserved bit.
+    let bytes = [0x81, 0x81, 0, 0, 0, 0, b'A', 0xC1, 0x80, 0, 0, 0, 0];
+    ann.socket.get_mut().write_all(&bytes).unwrap();
+    let mut heard = Vec::new();
+    ann.socket.get_mut().read_to_end(&mut heard).unwrap();
+    let mut frames = Vec::new();
+    let mut rest = &heard[..];
+    while let [first, len, ..] = *rest {
+        frames.push(first);
+        rest = &rest[2 + usize::from(len)..];
+    }
+    assert_eq!(frames.iter().position(|&first| first == 0x88), Some(frames.len() - 1), "{heard:x?}");
+}
+
+#[test]
 fn a_silent_peer_is_pinged_and_then_held_for_dead() {
     use std::io::Read;
     let mut host = host(Options::new().heartbeat_interval_ms(200).heartbeat_timeout_ms(200));

@@ -241,7 +241,7 @@ impl Chat {
                 effects.push(Effect::Admitted { connection, given: None });
             }
             (Waiting::Admit, Verdict::AllowAs { user, name }) => {
-                let user = user.map(|user| UserId::new(&user)).transpose()?;
+                let user = user.map(|user| UserId::given(&user)).transpose()?;
                 let given = Some(Given { user, name: UserName::new(&name)? });
                 self.requests.close(id);
                 effects.push(Effect::Admitted { connection, given });

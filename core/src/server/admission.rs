@@ -120,19 +120,17 @@ fn host_policy(rules: &Rules, adopted: bool) -> HostPolicy {
     }
 }
 
+/// Pages of this machine are welcome where nobody but this machine can be meant: the connection came over
+/// loopback, under a name of loopback, and not through a proxy. A host that lists origins has said who is.
 fn origin_policy(rules: &Rules, request: &Request, adopted: Option<SocketAddr>) -> OriginPolicy {
-    // A host that lists origins has said who is welcome.
-    let loopback = rules.allow_origin.is_empty()
-        && match adopted {
-            None => !rules.bound.is_empty() && rules.bound.iter().all(IpAddr::is_loopback),
-            // The host's own server: nobody but this machine if the connection came over loopback, under a
-            // name of loopback, and not through a proxy.
-            Some(local) => {
-                local.ip().to_canonical().is_loopback()
-                    && check_host(request, &HostPolicy::Loopback { bound: Vec::new() }).is_ok()
-                    && request.header("x-forwarded-for").or(request.header("forwarded")).is_none()
-            }
-        };
+    let over_loopback = match adopted {
+        None => !rules.bound.is_empty() && rules.bound.iter().all(IpAddr::is_loopback),
+        Some(local) => local.ip().to_canonical().is_loopback(),
+    };
+    let loopback = over_loopback
+        && rules.allow_origin.is_empty()
+        && check_host(request, &HostPolicy::Loopback { bound: Vec::new() }).is_ok()
+        && request.header("x-forwarded-for").or(request.header("forwarded")).is_none();
     OriginPolicy { loopback, allowed: rules.allow_origin.clone(), require: rules.require_origin }
 }
 

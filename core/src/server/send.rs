@@ -49,7 +49,8 @@ impl Shard {
             Act::Enter { lane, from } => self.enter(slot, id, lane, from),
             Act::Frames { frames, lane_end } => {
                 self.catch_up(slot, id, lane_end, turns);
-                if self.find(slot, id).is_some() {
+                // RFC 6455 §5.5.1: nothing follows a close frame, which overtakes what the turn had for it.
+                if self.find(slot, id).is_some_and(|connection| matches!(connection.phase, Phase::Open)) {
                     self.send(slot, frames);
                 }
             }
