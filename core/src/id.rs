@@ -153,7 +153,8 @@ impl UserId {
     /// # Errors
     /// As [`new`](UserId::new); `bad_name` for `u` and a number.
     pub(crate) fn given(id: &str) -> Result<UserId, Error> {
-        let is_engines = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_engines =
+            |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         if id.strip_prefix('u').is_some_and(is_engines) {
             let words = format!("the user id {id:?} is one that the engine gives by itself; choose another");
             return Err(Error::new(ErrorCode::BadName, words));

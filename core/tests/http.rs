@@ -33,9 +33,12 @@ fn upgrade(path: &str, without: &str, with: &str) -> String {
 #[test]
 fn the_page_and_its_files_are_served_and_nothing_else() {
     let host = host(Options::new().path("/chat&more"));
-    for (path, kind) in
-        [("/", "text/html"), ("/chat.js", "text/javascript"), ("/style.css", "text/css"), ("/icon.svg", "image/svg")]
-    {
+    for (path, kind) in [
+        ("/", "text/html"),
+        ("/chat.js", "text/javascript"),
+        ("/style.css", "text/css"),
+        ("/icon.svg", "image/svg"),
+    ] {
         let answer = exchange(host.address, get(path).as_bytes());
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {answer}");
         assert!(answer.contains(kind) && answer.contains("X-Content-Type-Options: nosniff"));
@@ -97,10 +100,17 @@ fn pages_of_this_machine_are_welcome_until_the_host_says_who_is() {
         assert!(Client::try_connect(open.address, "/", &[("Origin", origin)]).is_ok(), "{origin}");
     }
     let listed = host(Options::new().allow_origin("https://chat.example"));
-    for (origin, welcome) in
-        [("https://chat.example", true), ("null", false), ("http://localhost:8080", false), ("file://", false)]
-    {
-        assert_eq!(Client::try_connect(listed.address, "/", &[("Origin", origin)]).is_ok(), welcome, "{origin}");
+    for (origin, welcome) in [
+        ("https://chat.example", true),
+        ("null", false),
+        ("http://localhost:8080", false),
+        ("file://", false),
+    ] {
+        assert_eq!(
+            Client::try_connect(listed.address, "/", &[("Origin", origin)]).is_ok(),
+            welcome,
+            "{origin}"
+        );
     }
     // Behind a proxy on this machine, strangers come over loopback too.
     for headers in [

@@ -32,7 +32,9 @@ fn is_chat(act: &Act) -> bool {
     match act {
         Act::Option { name, .. } => World::knows(name),
         Act::Client { act, .. } => match act {
-            ClientAct::Knocks { path, subprotocol } => subprotocol.is_none() && world::room_of(path).is_some(),
+            ClientAct::Knocks { path, subprotocol } => {
+                subprotocol.is_none() && world::room_of(path).is_some()
+            }
             ClientAct::IsRefused { status, .. } => *status == 403,
             ClientAct::Opens { .. } | ClientAct::Sends(_) | ClientAct::Gets(_) => false,
             _ => true,
@@ -105,17 +107,17 @@ fn positions_never_repeat_and_name_their_predecessor() {
         world.broadcast(room, "y").unwrap();
     }
     let records = world.records();
-    let mut positions: Vec<_> = records.iter().map(|(room, record)| (room.clone(), record.position())).collect();
+    let mut positions: Vec<_> =
+        records.iter().map(|(room, record)| (room.clone(), record.position())).collect();
     positions.sort();
     positions.dedup();
     assert_eq!(positions.len(), 12, "no position is used twice in a room");
     for (_, record) in &records {
         match record.prev {
             None => assert_eq!(record.position().offset, 1),
-            Some(prev) => assert_eq!(
-                (prev.epoch, prev.offset + 1),
-                (record.position().epoch, record.position().offset)
-            ),
+            Some(prev) => {
+                assert_eq!((prev.epoch, prev.offset + 1), (record.position().epoch, record.position().offset))
+            }
         }
     }
 }

@@ -68,8 +68,18 @@ impl World {
     pub(super) fn knows(option: &str) -> bool {
         matches!(
             option,
-            "ask_admit" | "ask_may_send" | "host_name" | "host_color" | "history" | "history_kept" | "message_rate"
-                | "message_burst" | "max_text_bytes" | "max_room_count" | "question_count" | "question_timeout_ms"
+            "ask_admit"
+                | "ask_may_send"
+                | "host_name"
+                | "host_color"
+                | "history"
+                | "history_kept"
+                | "message_rate"
+                | "message_burst"
+                | "max_text_bytes"
+                | "max_room_count"
+                | "question_count"
+                | "question_timeout_ms"
         )
     }
 
@@ -240,8 +250,10 @@ impl World {
         match effect {
             Effect::Enter { connection, name, .. } => {
                 let log = self.logs.get(&name).map(Vec::as_slice).unwrap_or_default();
-                let shown: Vec<Got> =
-                    log[log.len().saturating_sub(self.history)..].iter().map(|r| Got::Shown(heard(r))).collect();
+                let shown: Vec<Got> = log[log.len().saturating_sub(self.history)..]
+                    .iter()
+                    .map(|r| Got::Shown(heard(r)))
+                    .collect();
                 self.client(connection).unwrap().got.extend(shown);
             }
             Effect::Record { record, .. } => {
@@ -263,7 +275,8 @@ impl World {
             Effect::Close { connection, cause, reason } => {
                 let client = self.client(connection).unwrap();
                 client.closed = Some((cause, reason));
-                let who = self.clients.iter().find(|(_, client)| client.connection == Some(connection)).unwrap();
+                let who =
+                    self.clients.iter().find(|(_, client)| client.connection == Some(connection)).unwrap();
                 let who = who.0.clone();
                 self.leave(&who, close_code(cause));
             }
@@ -272,7 +285,8 @@ impl World {
                 let client = self.client(connection).unwrap();
                 client.held = at_ms > now_ms;
                 client.released_at_ms = Some(at_ms).filter(|at_ms| *at_ms > now_ms);
-                let who = self.clients.iter().find(|(_, client)| client.connection == Some(connection)).unwrap();
+                let who =
+                    self.clients.iter().find(|(_, client)| client.connection == Some(connection)).unwrap();
                 let who = who.0.clone();
                 while !self.clients[&who].held
                     && let Some(text) = self.clients.get_mut(&who).unwrap().later.pop_front()
@@ -311,7 +325,8 @@ impl World {
             Act::Option { .. } => {}
             Act::Client { who, act } => self.play_client(at, who, act),
             Act::DifferentColors { who } => {
-                let mut colors: Vec<_> = who.iter().map(|who| self.clients[who].color.unwrap().name()).collect();
+                let mut colors: Vec<_> =
+                    who.iter().map(|who| self.clients[who].color.unwrap().name()).collect();
                 colors.sort_unstable();
                 colors.dedup();
                 assert_eq!(colors.len(), who.len(), "{at}");
@@ -361,10 +376,10 @@ impl World {
             }
             ClientAct::HasColor => assert!(self.clients[who].color.is_some(), "{at}"),
             ClientAct::Says { text, .. } => self.say(who, text),
-            ClientAct::Hears(said) => {
-                let got = self.clients.get_mut(who).unwrap().got.pop_front();
-                assert_eq!(got, Some(Got::Heard(said.clone())), "{at}");
-            }
+            ClientAct::Hears(said) => match self.clients.get_mut(who).unwrap().got.pop_front() {
+                Some(Got::Heard(got) | Got::Shown(got)) => assert_eq!(got, *said, "{at}"),
+                None => panic!("{at}: nothing is heard"),
+            },
             ClientAct::IsShown(said) => {
                 let got = self.clients.get_mut(who).unwrap().got.pop_front();
                 assert_eq!(got, Some(Got::Shown(said.clone())), "{at}");
@@ -441,7 +456,10 @@ impl World {
             (Ok(()), None) => {}
             (Err(got), Some(expected)) => {
                 assert_eq!(got.code().name(), expected.code, "{at}: {got}");
-                assert!(expected.words.as_ref().is_none_or(|words| got.message().contains(words)), "{at}: {got}");
+                assert!(
+                    expected.words.as_ref().is_none_or(|words| got.message().contains(words)),
+                    "{at}: {got}"
+                );
             }
             (result, expected) => panic!("{at}: {result:?}, expected {expected:?}"),
         }
@@ -464,9 +482,10 @@ impl World {
         // A client that is gone has given its number back, so only its other words are compared.
         let is = |who: &str, id: ConnectionId| self.clients[who].connection.is_none_or(|other| other == id);
         match (event, pattern) {
-            (Event::Connected { connection, dialect, .. }, EventPattern::Connected { who, dialect: name }) => {
-                is(who, *connection) && name.as_ref().is_none_or(|name| dialect.name() == name)
-            }
+            (
+                Event::Connected { connection, dialect, .. },
+                EventPattern::Connected { who, dialect: name },
+            ) => is(who, *connection) && name.as_ref().is_none_or(|name| dialect.name() == name),
             (Event::Named { connection, name, .. }, EventPattern::Named { who, name: text }) => {
                 is(who, *connection) && **name == **text
             }
@@ -478,16 +497,14 @@ impl World {
                 Event::Left { room, connection, member_count, .. },
                 EventPattern::Left { who, room: name, member_count: count },
             ) => is(who, *connection) && **room == **name && member_count == count,
-            (
-                Event::Message { message, .. },
-                EventPattern::Message { room, offset, name, text },
-            ) => {
+            (Event::Message { message, .. }, EventPattern::Message { room, offset, name, text }) => {
                 (&*message.room, message.position.offset, &*message.name, &message.text)
                     == (room.as_str(), *offset, name.as_str(), text)
             }
-            (Event::Disconnected { connection, code, .. }, EventPattern::Disconnected { who, code: number }) => {
-                is(who, *connection) && code == number
-            }
+            (
+                Event::Disconnected { connection, code, .. },
+                EventPattern::Disconnected { who, code: number },
+            ) => is(who, *connection) && code == number,
             (Event::Refused { connection, error, .. }, EventPattern::Refused { who, code }) => {
                 let who_is = match (who, connection) {
                     (Some(who), Some(connection)) => is(who, *connection),
