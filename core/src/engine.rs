@@ -399,6 +399,7 @@ impl Inner {
         Ok(ShardSettings {
             rules,
             wire: wire::Rules {
+                deflate: false,
                 max_message_bytes: numbers.max_message_bytes,
                 max_fragment_count: numbers.max_fragment_count,
                 max_assembly_ms: numbers.max_assembly_ms,

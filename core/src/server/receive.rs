@@ -159,6 +159,8 @@ impl Shard {
                     return Some(End::Held);
                 }
                 Some(Item::Binary(_)) if connection.dialect == Dialect::Tutorial => continue,
+                // Read under rules without deflate, a frame of a compressed message is refused before.
+                Some(Item::Deflated { .. }) => return Some(End::Violation(NOT_NEGOTIATED)),
                 Some(Item::Text(text)) => (&|| Payload::Text(text.to_owned()), text.len()),
                 Some(Item::Binary(bytes)) => (&|| Payload::Binary(bytes.to_owned()), bytes.len()),
                 Some(Item::Close(close)) => {
@@ -252,5 +254,7 @@ impl Shard {
 const MAX_TURN_BYTES: usize = 1024 * 1024;
 /// RFC 6455 §7.1.5: what a close frame without a code means.
 const NO_CODE: u16 = 1005;
+const NOT_NEGOTIATED: Violation =
+    Violation { code: 1002, reason: "a message is compressed and no extension is in use" };
 const TOO_MANY_CONTROL_FRAMES: Violation =
     Violation { code: 1008, reason: "more control frames than control_rate allows" };

@@ -8,6 +8,9 @@
 //! allocated. Only what is unfinished at the end of the bytes is kept, in one box that is freed
 //! with its message: an idle connection keeps one null pointer. What is kept grows with bytes
 //! received, never with what a header claims, and each byte is looked at a fixed number of times.
+//!
+//! A compressed message comes out as it came, whole: to inflate it and to judge its text is the caller's
+//! affair, who has the one inflater of many connections.
 
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -18,10 +21,12 @@ use super::frame::{self, Header, Violation};
 #[derive(Debug, Default)]
 pub(crate) struct Assembly(Option<Box<Partial>>);
 
-/// The limits of a message.
+/// The limits of a message, and what was agreed about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
-    /// The payloads of all its frames; over it: 1009.
+    /// Whether this connection negotiated permessage-deflate: RSV1 may begin a message.
+    pub(crate) deflate: bool,
+    /// The payloads of all its frames, as they came; over it: 1009.
     pub(crate) max_message_bytes: u64,
     /// Its frames; over it: 1008.
     pub(crate) max_fragment_count: u64,
@@ -38,11 +43,17 @@ pub(crate) struct Step<'a> {
     pub(crate) item: Option<Item<'a>>,
 }
 
-/// A whole message or control frame, unmasked, its text judged.
+/// A whole message or control frame, unmasked, its text judged unless it is compressed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
+    /// A message as its sender compressed it: for [`Inflater`](super::deflate::Inflater), and a text for
+    /// [`judge_text`] then.
+    Deflated {
+        is_text: bool,
+        payload: &'a [u8],
+    },
     Ping(&'a [u8]),
     Pong(&'a [u8]),
     /// Code and reason, `None` when the client gave none.
@@ -63,7 +74,7 @@ impl Assembly {
     /// 1009: over `max_message_bytes`, at the header that claims it. 1008: over `max_fragment_count`,
     /// or [overdue](Assembly::is_overdue).
     ///
-    /// Source: RFC 6455 §5.4, §5.5, §8.1.
+    /// Source: RFC 6455 §5.4, §5.5, §8.1; RFC 7692 §6.1.
     pub(crate) fn next<'a>(
         &'a mut self,
         bytes: &'a mut [u8],
@@ -77,7 +88,7 @@ impl Assembly {
         let mut used = 0;
         loop {
             if self.0.as_ref().is_none_or(|partial| partial.frame.is_none()) {
-                let Some(header) = self.header(bytes, &mut used, now_ms)? else {
+                let Some(header) = self.header(bytes, &mut used, rules, now_ms)? else {
                     return Ok(Step { used, item: None });
                 };
                 let message = self.0.as_ref().and_then(|partial| partial.message.as_ref());
@@ -87,20 +98,24 @@ impl Assembly {
                     let payload = &mut bytes[used..][..header.payload_len as usize];
                     used += payload.len();
                     frame::unmask(payload, header.mask, 0);
-                    return Ok(Step { used, item: Some(read_item(header.opcode, payload)?) });
+                    let item = match (header.opcode, message) {
+                        (OpCode::Data(_), Some(message)) => message.item(payload)?,
+                        (opcode, _) => read_control(opcode, payload)?,
+                    };
+                    return Ok(Step { used, item: Some(item) });
                 }
                 self.partial(now_ms).begin(&header, message);
             }
             match self.partial(now_ms).fill(bytes, &mut used)? {
                 Filled::Nothing if used == bytes.len() => return Ok(Step { used, item: None }),
                 Filled::Nothing => {}
-                Filled::Whole(opcode) => {
-                    let partial = self.partial(now_ms);
-                    let payload = match opcode {
-                        OpCode::Control(_) => &partial.control,
-                        OpCode::Data(_) => &partial.data,
-                    };
-                    return Ok(Step { used, item: Some(read_item(opcode, payload)?) });
+                Filled::Control(opcode) => {
+                    let item = read_control(opcode, &self.partial(now_ms).control)?;
+                    return Ok(Step { used, item: Some(item) });
+                }
+                Filled::Message(message) => {
+                    let item = message.item(&self.partial(now_ms).data)?;
+                    return Ok(Step { used, item: Some(item) });
                 }
             }
         }
@@ -123,10 +138,16 @@ impl Assembly {
     }
 
     /// The next header, its bytes used; `None` when it is not complete, all bytes used and kept.
-    fn header(&mut self, bytes: &[u8], used: &mut usize, now_ms: u64) -> Result<Option<Header>, Violation> {
+    fn header(
+        &mut self,
+        bytes: &[u8],
+        used: &mut usize,
+        rules: &Rules,
+        now_ms: u64,
+    ) -> Result<Option<Header>, Violation> {
         let kept = self.0.as_ref().map_or(0, |partial| partial.head_len);
         if kept == 0 {
-            if let Some(header) = frame::read_header(&bytes[*used..])? {
+            if let Some(header) = frame::read_header(&bytes[*used..], rules.deflate)? {
                 *used += header.header_len;
                 return Ok(Some(header));
             }
@@ -138,7 +159,7 @@ impl Assembly {
         let rest = &bytes[*used..];
         let taken = rest.len().min(MAX_HEADER_BYTES - kept);
         partial.head[kept..][..taken].copy_from_slice(&rest[..taken]);
-        match frame::read_header(&partial.head[..kept + taken])? {
+        match frame::read_header(&partial.head[..kept + taken], rules.deflate)? {
             Some(header) => {
                 // A kept part was not a header by itself, so the header ends within the new bytes.
                 *used += header.header_len - kept;
@@ -190,8 +211,8 @@ struct Frame {
 
 #[derive(Debug, Clone, Copy)]
 struct Message {
-    /// Text or Binary.
-    opcode: OpCode,
+    is_text: bool,
+    is_compressed: bool,
     /// Frames whose header has come.
     frame_count: u64,
     /// Payload that these claim.
@@ -201,8 +222,10 @@ struct Message {
 enum Filled {
     /// Nothing is whole yet; if bytes are left, a header follows.
     Nothing,
-    /// A control frame, in `control`; or a message of that opcode, in `data`.
-    Whole(OpCode),
+    /// A control frame of that opcode, in `control`.
+    Control(OpCode),
+    /// A message, in `data`.
+    Message(Message),
 }
 
 impl Partial {
@@ -234,7 +257,7 @@ impl Partial {
             OpCode::Control(_) => self.control.extend_from_slice(piece),
             OpCode::Data(_) => {
                 self.data.extend_from_slice(piece);
-                self.judge_text()?;
+                self.judge_new_text()?;
             }
         }
         if !is_whole {
@@ -242,18 +265,18 @@ impl Partial {
         }
         self.frame = None;
         match opcode {
-            OpCode::Control(_) => Ok(Filled::Whole(opcode)),
+            OpCode::Control(_) => Ok(Filled::Control(opcode)),
             OpCode::Data(_) if is_final => {
                 let message = self.message.take().expect("a data frame belongs to a message");
-                Ok(Filled::Whole(message.opcode))
+                Ok(Filled::Message(message))
             }
             OpCode::Data(_) => Ok(Filled::Nothing),
         }
     }
 
     /// Judges the text that has not been judged; a character that may still become whole passes.
-    fn judge_text(&mut self) -> Result<(), Violation> {
-        if self.message.is_none_or(|message| message.opcode != OpCode::Data(Data::Text)) {
+    fn judge_new_text(&mut self) -> Result<(), Violation> {
+        if self.message.is_none_or(|message| !message.is_text || message.is_compressed) {
             return Ok(());
         }
         match std::str::from_utf8(&self.data[self.checked..]) {
@@ -274,12 +297,17 @@ fn judge(header: &Header, message: Option<&Message>, rules: &Rules) -> Result<Op
             return Err(Violation::protocol("a continuation frame continues nothing"));
         }
         (_, Some(_)) => return Err(Violation::protocol("a new message begins within an unfinished one")),
-        (opcode, None) => Message { opcode, frame_count: 0, claimed: 0 },
+        (opcode, None) => Message {
+            is_text: opcode == OpCode::Data(Data::Text),
+            is_compressed: header.is_compressed,
+            frame_count: 0,
+            claimed: 0,
+        },
     };
     let message = Message {
-        opcode: before.opcode,
         frame_count: before.frame_count + 1,
         claimed: before.claimed.saturating_add(header.payload_len),
+        ..before
     };
     if message.claimed > rules.max_message_bytes {
         return Err(Violation { code: 1009, reason: "a message is over max_message_bytes" });
@@ -290,15 +318,34 @@ fn judge(header: &Header, message: Option<&Message>, rules: &Rules) -> Result<Op
     Ok(Some(message))
 }
 
-/// Makes an item of a whole unmasked payload.
-fn read_item(opcode: OpCode, payload: &[u8]) -> Result<Item<'_>, Violation> {
+impl Message {
+    /// Makes an item of the whole unmasked payload.
+    fn item(self, payload: &[u8]) -> Result<Item<'_>, Violation> {
+        Ok(match self {
+            Message { is_compressed: true, is_text, .. } => Item::Deflated { is_text, payload },
+            Message { is_text: true, .. } => Item::Text(judge_text(payload)?),
+            _ => Item::Binary(payload),
+        })
+    }
+}
+
+/// Makes an item of the whole unmasked payload of a control frame.
+fn read_control(opcode: OpCode, payload: &[u8]) -> Result<Item<'_>, Violation> {
     Ok(match opcode {
-        OpCode::Data(Data::Text) => Item::Text(std::str::from_utf8(payload).map_err(|_| NOT_UTF8)?),
-        OpCode::Data(_) => Item::Binary(payload),
         OpCode::Control(Control::Ping) => Item::Ping(payload),
         OpCode::Control(Control::Pong) => Item::Pong(payload),
-        OpCode::Control(_) => Item::Close(close::read_payload(payload)?),
+        _ => Item::Close(close::read_payload(payload)?),
     })
+}
+
+/// Judges the whole payload of a text, inflated where it was compressed.
+///
+/// # Errors
+/// 1007: it is not UTF-8.
+///
+/// Source: RFC 6455 §8.1.
+pub(crate) fn judge_text(bytes: &[u8]) -> Result<&str, Violation> {
+    std::str::from_utf8(bytes).map_err(|_| NOT_UTF8)
 }
 
 const NOT_UTF8: Violation = Violation { code: 1007, reason: "a text is not UTF-8" };

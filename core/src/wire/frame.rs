@@ -40,6 +40,8 @@ pub(crate) struct Header {
     /// Never a reserved one.
     pub(crate) opcode: OpCode,
     pub(crate) is_final: bool,
+    /// RSV1: the message that begins here is compressed (RFC 7692 §6). Only on a text or binary.
+    pub(crate) is_compressed: bool,
     pub(crate) mask: [u8; 4],
     /// Bytes of the header itself, 6 to 14.
     pub(crate) header_len: usize,
@@ -54,6 +56,19 @@ pub(crate) struct Header {
 /// Source: RFC 6455 §5.2, §5.5.
 pub(crate) fn write_frame(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
     write_header(out, kind, payload.len());
+    out.extend_from_slice(payload);
+}
+
+/// Appends one unmasked final frame that says its `payload` is compressed: what
+/// [`Deflater::deflate`](super::deflate::Deflater::deflate) gave for a text or a binary.
+///
+/// Source: RFC 7692 §6, §7.2.1.
+#[cfg_attr(not(test), expect(dead_code, reason = "the server offers no extension"))]
+pub(crate) fn write_deflated_frame(out: &mut Vec<u8>, is_text: bool, payload: &[u8]) {
+    let opcode = OpCode::Data(if is_text { Data::Text } else { Data::Binary });
+    FrameHeader { opcode, rsv1: true, ..FrameHeader::default() }
+        .format(payload.len() as u64, out)
+        .expect("writing to a Vec does not fail");
     out.extend_from_slice(payload);
 }
 
@@ -95,16 +110,19 @@ pub(crate) fn frame_len(bytes: &[u8]) -> usize {
 ///
 /// `bytes` is all that has come so far; nothing is removed. Gives the header, or `None` while it is
 /// not complete: ask again with more. Each rule is judged as soon as the byte that breaks it is there.
+/// `deflate` says whether permessage-deflate was negotiated, which alone gives a reserved bit a meaning:
+/// RSV1 on the first frame of a message.
 ///
 /// # Errors
-/// 1002: reserved bit or opcode; control frame over 125 bytes or not final; length not in its
-/// shortest form, or with bit 63; frame without a mask.
+/// 1002: reserved bit without a meaning; reserved opcode; control frame over 125 bytes or not final;
+/// length not in its shortest form, or with bit 63; frame without a mask.
 ///
-/// Source: RFC 6455 §5.1, §5.2, §5.5.
-pub(crate) fn read_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+/// Source: RFC 6455 §5.1, §5.2, §5.5; RFC 7692 §6.
+pub(crate) fn read_header(bytes: &[u8], deflate: bool) -> Result<Option<Header>, Violation> {
     let Some(&first) = bytes.first() else { return Ok(None) };
-    if first & 0x70 != 0 {
-        return Err(Violation::protocol("a reserved bit is set and no extension is in use"));
+    let is_compressed = first & 0x40 != 0;
+    if first & 0x30 != 0 || is_compressed && !deflate {
+        return Err(Violation::protocol("a reserved bit is set that no extension in use gives a meaning"));
     }
     let opcode = OpCode::from(first & 0x0f);
     let is_control = match opcode {
@@ -114,6 +132,9 @@ pub(crate) fn read_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
         OpCode::Data(_) => false,
         OpCode::Control(_) => true,
     };
+    if is_compressed && !matches!(opcode, OpCode::Data(Data::Text | Data::Binary)) {
+        return Err(Violation::protocol("RSV1 is set on a frame that begins no message"));
+    }
     if is_control && first & 0x80 == 0 {
         return Err(Violation::protocol("a control frame is not final"));
     }
@@ -143,7 +164,7 @@ pub(crate) fn read_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
         return Err(Violation::protocol("a length is not in its shortest form"));
     }
     let header_len = cursor.position() as usize;
-    Ok(Some(Header { opcode, is_final, mask, header_len, payload_len }))
+    Ok(Some(Header { opcode, is_final, is_compressed, mask, header_len, payload_len }))
 }
 
 /// Applies `mask` to `bytes` in place, where `phase` bytes of the same payload came before them.
@@ -174,10 +195,11 @@ mod tests {
 
     /// The verdict on a header's first two bytes, written from the RFC's drawing alone: the code of the
     /// violation, or how many bytes the header has.
-    fn oracle(first: u8, second: u8) -> Result<usize, u16> {
+    fn oracle(first: u8, second: u8, deflate: bool) -> Result<usize, u16> {
         let (is_final, reserved, opcode) = (first >> 7, (first >> 4) & 7, first & 15);
         let (masked, len) = (second >> 7, second & 127);
-        if reserved > 0 || !matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10) || masked == 0 {
+        let begins_compressed = deflate && reserved == 4 && matches!(opcode, 1 | 2);
+        if reserved > 0 && !begins_compressed || !matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10) || masked == 0 {
             return Err(1002);
         }
         if opcode >= 8 && (is_final == 0 || len > 125) {
@@ -194,19 +216,22 @@ mod tests {
 
     #[test]
     fn every_two_byte_header_gets_the_verdict_of_the_rfc() {
-        for pair in 0..=u16::MAX {
+        for (pair, deflate) in (0..=u16::MAX).flat_map(|pair| [(pair, false), (pair, true)]) {
             let [first, second] = pair.to_be_bytes();
+            let read = |bytes| read_header(bytes, deflate).map_err(|violation| violation.code);
+            let shown = format!("{pair:04x}, deflate {deflate}");
             // 2^24 + 1 and more is the shortest form of no shorter length.
             let full = [first, second, 1, 1, 1, 1, 1, 1, 1, 1, 7, 7, 7, 7];
-            let verdict = read_header(&full).map(|header| header.expect("14 bytes suffice").header_len);
-            assert_eq!(verdict.map_err(|violation| violation.code), oracle(first, second), "{pair:04x}");
-            match oracle(first, second) {
-                Err(code) => assert_eq!(read_header(&[first, second]).unwrap_err().code, code, "{pair:04x}"),
+            let verdict = read(&full).map(|header| header.expect("14 bytes suffice").header_len);
+            assert_eq!(verdict, oracle(first, second, deflate), "{shown}");
+            match oracle(first, second, deflate) {
+                Err(code) => assert_eq!(read(&[first, second]), Err(code), "{shown}"),
                 Ok(len) => {
                     for cut in 0..len {
-                        assert_eq!(read_header(&full[..cut]), Ok(None), "{pair:04x} cut at {cut}");
+                        assert_eq!(read(&full[..cut]), Ok(None), "{shown}, cut at {cut}");
                     }
-                    assert!(read_header(&full[..len]).unwrap().is_some(), "{pair:04x}");
+                    let header = read(&full[..len]).unwrap().expect("the header is complete");
+                    assert_eq!(header.is_compressed, first & 0x40 != 0, "{shown}");
                 }
             }
         }
@@ -232,7 +257,7 @@ mod tests {
             (long(u64::MAX - 3), None),
             (long(u64::MAX), None),
         ] {
-            match (read_header(&bytes), want) {
+            match (read_header(&bytes, false), want) {
                 (Ok(Some(header)), Some(len)) => {
                     assert_eq!((header.payload_len, header.header_len), (len, bytes.len()));
                     assert_eq!(header.mask, [1, 2, 3, 4]);
@@ -266,6 +291,24 @@ mod tests {
     }
 
     #[test]
+    fn a_deflated_frame_has_rsv1_and_its_length_is_known_like_any_others() {
+        for (is_text, first) in [(true, 0xc1), (false, 0xc2)] {
+            for (len, header) in [
+                (1, vec![first, 1]),
+                (126, vec![first, 126, 0, 126]),
+                (65_536, vec![first, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+            ] {
+                let payload = vec![7; len];
+                let mut out = Vec::new();
+                write_deflated_frame(&mut out, is_text, &payload);
+                assert_eq!(out, [header, payload].concat());
+                write_frame(&mut out, Kind::Ping, b"next");
+                assert_eq!(frame_len(&out), out.len() - 6);
+            }
+        }
+    }
+
+    #[test]
     fn unmask_agrees_with_the_loop_of_the_rfc_in_every_phase() {
         let mut random = Random(7);
         for len in (0..70).chain([1000, 4096, 65_537]) {
@@ -285,7 +328,7 @@ mod tests {
     fn a_frame_unmasked_in_pieces_is_the_frame_unmasked_whole() {
         let payload = b"one two three four five six seven";
         let frame = client_frame(0x81, payload);
-        let header = read_header(&frame).unwrap().unwrap();
+        let header = read_header(&frame, false).unwrap().unwrap();
         for cut in 0..=payload.len() {
             let mut body = frame[header.header_len..].to_vec();
             let (front, back) = body.split_at_mut(cut);

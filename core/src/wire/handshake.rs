@@ -15,3 +15,6 @@ pub(crate) use policy::{HostPolicy, OriginPolicy, check_host, check_origin};
 pub(crate) use request::{HeadScan, Request, parse_request, query_value};
 pub(crate) use response::{Refusal, refusal_response, switching_protocols};
 pub(crate) use upgrade::{Upgrade, check_upgrade, is_upgrade};
+
+pub(super) use response::shown;
+pub(super) use upgrade::is_token_byte;

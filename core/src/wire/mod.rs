@@ -1,4 +1,4 @@
-//! Bytes to whole messages and back: the server's side of RFC 6455, without extensions.
+//! Bytes to whole messages and back: the server's side of RFC 6455, and of RFC 7692 in parts.
 //!
 //! In: the bytes a client sent, in the order they came, cut anywhere; the limits and the time, as
 //! arguments. Out: a judged HTTP request, then whole texts, binaries and control frames, each valid
@@ -10,6 +10,8 @@
 
 pub(crate) mod assembly;
 pub(crate) mod close;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the server offers no extension"))]
+pub(crate) mod deflate;
 pub(crate) mod frame;
 pub(crate) mod handshake;
 #[cfg(test)]

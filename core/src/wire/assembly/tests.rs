@@ -1,13 +1,17 @@
+mod deflated;
+
 use super::*;
 use crate::wire::testing::{Random, client_frame};
 
-const RULES: Rules = Rules { max_message_bytes: 100_000, max_fragment_count: 8, max_assembly_ms: 1_000 };
+const RULES: Rules =
+    Rules { deflate: false, max_message_bytes: 100_000, max_fragment_count: 8, max_assembly_ms: 1_000 };
 
 /// An item that outlives its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owned {
     Text(String),
     Binary(Vec<u8>),
+    Deflated(bool, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<(u16, String)>),
@@ -18,6 +22,7 @@ impl From<Item<'_>> for Owned {
         match item {
             Item::Text(text) => Owned::Text(text.into()),
             Item::Binary(bytes) => Owned::Binary(bytes.into()),
+            Item::Deflated { is_text, payload } => Owned::Deflated(is_text, payload.into()),
             Item::Ping(bytes) => Owned::Ping(bytes.into()),
             Item::Pong(bytes) => Owned::Pong(bytes.into()),
             Item::Close(close) => Owned::Close(close.map(|(code, reason)| (code, reason.into()))),

@@ -45,9 +45,10 @@ pub(crate) fn refusal_response(refusal: &Refusal) -> Vec<u8> {
 
 /// Makes the 101 answer; what follows it on the connection is frames.
 ///
-/// `subprotocol` is one that the client offered, echoed as it was spelled; `None` speaks none.
+/// `subprotocol` is one that the client offered, echoed as it was spelled; `None` speaks none. The only
+/// extension is the one in `upgrade`.
 ///
-/// Source: RFC 6455 §4.2.2.
+/// Source: RFC 6455 §4.2.2, §9.1.
 pub(crate) fn switching_protocols(upgrade: &Upgrade, subprotocol: Option<&str>) -> Vec<u8> {
     let mut out = format!(
         "HTTP/1.1 101 Switching Protocols\r\n\
@@ -60,12 +61,15 @@ pub(crate) fn switching_protocols(upgrade: &Upgrade, subprotocol: Option<&str>) 
         debug_assert!(upgrade.protocols.iter().any(|offered| offered == name), "{name:?} was not offered");
         out.push_str(&format!("Sec-WebSocket-Protocol: {name}\r\n"));
     }
+    if let Some(agreed) = &upgrade.deflate {
+        out.push_str(&format!("Sec-WebSocket-Extensions: {}\r\n", agreed.response));
+    }
     out.push_str("\r\n");
     out.into_bytes()
 }
 
 /// A client's text in words for people: quoted, at most 80 characters, what is not printable escaped.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::wire) fn shown(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN_CHARS) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
@@ -109,6 +113,7 @@ const MAX_SHOWN_CHARS: usize = 80;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::deflate::negotiate;
 
     #[test]
     fn a_refusal_is_a_whole_http_answer() {
@@ -160,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_101_answer_echoes_a_subprotocol_only_when_one_is_spoken() {
-        let upgrade = Upgrade { accept: "abc=".into(), protocols: vec!["klatsch.v1".into()] };
+        let upgrade = Upgrade { accept: "abc=".into(), protocols: vec!["klatsch.v1".into()], deflate: None };
         let plain = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                      Sec-WebSocket-Accept: abc=\r\n";
         assert_eq!(switching_protocols(&upgrade, None), format!("{plain}\r\n").into_bytes());
@@ -168,5 +173,14 @@ mod tests {
             switching_protocols(&upgrade, Some("klatsch.v1")),
             format!("{plain}Sec-WebSocket-Protocol: klatsch.v1\r\n\r\n").into_bytes()
         );
+    }
+
+    #[test]
+    fn the_101_answer_names_the_extension_that_was_agreed() {
+        let deflate = negotiate(&["permessage-deflate; client_max_window_bits"]).unwrap();
+        let upgrade = Upgrade { accept: "abc=".into(), protocols: vec![], deflate };
+        let answer = String::from_utf8(switching_protocols(&upgrade, None)).unwrap();
+        let line = "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover";
+        assert!(answer.ends_with(&format!("\r\n{line}\r\n\r\n")), "{answer}");
     }
 }

@@ -4,6 +4,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::request::Request;
 use super::response::{Refusal, shown};
+use crate::wire::deflate::Agreed;
 
 /// What a right handshake asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,9 @@ pub(crate) struct Upgrade {
     pub(crate) accept: String,
     /// The subprotocols offered, in the client's order, each a token and none twice.
     pub(crate) protocols: Vec<String>,
+    /// What [`negotiate`](crate::wire::deflate::negotiate) agreed to, if it was asked: [`check_upgrade`]
+    /// does not.
+    pub(crate) deflate: Option<Agreed>,
 }
 
 /// Whether the request wants a WebSocket, be it a right handshake or not: `Upgrade` names it.
@@ -76,7 +80,7 @@ pub(crate) fn check_upgrade(request: &Request) -> Result<Upgrade, Refusal> {
             ));
         }
     };
-    Ok(Upgrade { accept, protocols: protocols(request)? })
+    Ok(Upgrade { accept, protocols: protocols(request)?, deflate: None })
 }
 
 fn protocols(request: &Request) -> Result<Vec<String>, Refusal> {
@@ -106,7 +110,7 @@ fn is_key(key: &str) -> bool {
 }
 
 /// RFC 9110 §5.6.2.
-fn is_token_byte(byte: u8) -> bool {
+pub(in crate::wire) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
