@@ -1,0 +1,302 @@
+//! The options that are numbers, one function each.
+
+use crate::error::klatsch_code_t;
+use crate::options::{klatsch_options_t, set};
+
+/// How many messages of its room a tutorial client is shown when it arrives: the newest, and at most 256
+/// KiB of them.
+///
+/// - `options`: required.
+/// - `history`: default 100; from 0 to 10000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_history(
+    options: *mut klatsch_options_t,
+    history: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.history(history)))
+}
+
+/// How many records each room's log keeps; older ones are forgotten.
+///
+/// - `options`: required.
+/// - `history_kept`: default 1000; from 1 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_history_kept(
+    options: *mut klatsch_options_t,
+    history_kept: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.history_kept(history_kept)))
+}
+
+/// How many bytes the logs of all rooms may hold together; past it the oldest records of the rooms that
+/// were quiet for longest are forgotten.
+///
+/// - `options`: required.
+/// - `history_bytes`: default 268435456; from 65536 to 1099511627776.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_history_bytes(
+    options: *mut klatsch_options_t,
+    history_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.history_bytes(history_bytes)))
+}
+
+/// After how many milliseconds without a byte from a connection the engine pings it. Up to a fifth less,
+/// so that not all connections are pinged at once.
+///
+/// - `options`: required.
+/// - `heartbeat_interval_ms`: default 25000; from 100 to 3600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_heartbeat_interval_ms(
+    options: *mut klatsch_options_t,
+    heartbeat_interval_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.heartbeat_interval_ms(heartbeat_interval_ms)))
+}
+
+/// For how many milliseconds more the engine waits before it holds the peer for dead and cuts it.
+///
+/// - `options`: required.
+/// - `heartbeat_timeout_ms`: default 10000; from 100 to 3600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_heartbeat_timeout_ms(
+    options: *mut klatsch_options_t,
+    heartbeat_timeout_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.heartbeat_timeout_ms(heartbeat_timeout_ms)))
+}
+
+/// How many milliseconds a connection has for its whole opening request; then it is cut.
+///
+/// - `options`: required.
+/// - `handshake_timeout_ms`: default 5000; from 100 to 600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_handshake_timeout_ms(
+    options: *mut klatsch_options_t,
+    handshake_timeout_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.handshake_timeout_ms(handshake_timeout_ms)))
+}
+
+/// How many milliseconds the peer has to answer a close frame and go; then it is cut.
+///
+/// - `options`: required.
+/// - `close_timeout_ms`: default 5000; from 100 to 600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_close_timeout_ms(
+    options: *mut klatsch_options_t,
+    close_timeout_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.close_timeout_ms(close_timeout_ms)))
+}
+
+/// For how many milliseconds a connection may take not one byte of what waits for it; then it is cut.
+///
+/// - `options`: required.
+/// - `write_timeout_ms`: default 10000; from 100 to 600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_write_timeout_ms(
+    options: *mut klatsch_options_t,
+    write_timeout_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.write_timeout_ms(write_timeout_ms)))
+}
+
+/// How many milliseconds the host has to answer a question; then the answer is no.
+///
+/// - `options`: required.
+/// - `question_timeout_ms`: default 5000; from 10 to 600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_question_timeout_ms(
+    options: *mut klatsch_options_t,
+    question_timeout_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.question_timeout_ms(question_timeout_ms)))
+}
+
+/// How many questions may be open at once; one more is refused without being asked.
+///
+/// - `options`: required.
+/// - `question_count`: default 1024; from 1 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_question_count(
+    options: *mut klatsch_options_t,
+    question_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.question_count(question_count)))
+}
+
+/// How many events may wait for the host; past it they are dropped, counted and told as `missed`.
+///
+/// - `options`: required.
+/// - `event_queue_count`: default 8192; from 16 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_event_queue_count(
+    options: *mut klatsch_options_t,
+    event_queue_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.event_queue_count(event_queue_count)))
+}
+
+/// How many bytes of text and payload may wait in those events.
+///
+/// - `options`: required.
+/// - `event_queue_bytes`: default 16777216; from 65536 to 1073741824.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_event_queue_bytes(
+    options: *mut klatsch_options_t,
+    event_queue_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.event_queue_bytes(event_queue_bytes)))
+}
+
+/// How long a whole message of a client may be, in bytes; a longer one closes its connection with 1009.
+///
+/// - `options`: required.
+/// - `max_message_bytes`: default 65536; from 125 to 67108864.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_message_bytes(
+    options: *mut klatsch_options_t,
+    max_message_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_message_bytes(max_message_bytes)))
+}
+
+/// How long a chat message's text may be, in bytes; a longer one closes a tutorial connection with 1009,
+/// and is refused to the host.
+///
+/// - `options`: required.
+/// - `max_text_bytes`: default 16384; from 1 to 1048576.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_text_bytes(
+    options: *mut klatsch_options_t,
+    max_text_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_text_bytes(max_text_bytes)))
+}
+
+/// Into how many frames a message may be split; one more closes the connection with 1008.
+///
+/// - `options`: required.
+/// - `max_fragment_count`: default 64; from 1 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_fragment_count(
+    options: *mut klatsch_options_t,
+    max_fragment_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_fragment_count(max_fragment_count)))
+}
+
+/// How many milliseconds the frames of one message may take to arrive; then 1008.
+///
+/// - `options`: required.
+/// - `max_assembly_ms`: default 10000; from 100 to 600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_assembly_ms(
+    options: *mut klatsch_options_t,
+    max_assembly_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_assembly_ms(max_assembly_ms)))
+}
+
+/// How many connections there may be; one more is answered 503. 0: as many as the process's descriptors
+/// allow, less a reserve for the host.
+///
+/// - `options`: required.
+/// - `max_connection_count`: default 0; from 0 to 16000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_connection_count(
+    options: *mut klatsch_options_t,
+    max_connection_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_connection_count(max_connection_count)))
+}
+
+/// How many connections one IP address may have; one more is answered 429. 0: no limit. Peers on a Unix
+/// socket are not counted.
+///
+/// - `options`: required.
+/// - `max_address_connection_count`: default 100; from 0 to 16000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_address_connection_count(
+    options: *mut klatsch_options_t,
+    max_address_connection_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_address_connection_count(max_address_connection_count)))
+}
+
+/// How many rooms there may be. When they are all there, a room without connections is forgotten to make
+/// place; if none is empty, the new one is refused.
+///
+/// - `options`: required.
+/// - `max_room_count`: default 100000; from 1 to 10000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_room_count(
+    options: *mut klatsch_options_t,
+    max_room_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_room_count(max_room_count)))
+}
+
+/// How many messages a second one user may send in the long run. A tutorial connection that sends faster
+/// is read later, and closed with 1008 when it has done nothing else for 10 seconds. 0: no limit.
+///
+/// - `options`: required.
+/// - `message_rate`: default 2; from 0 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_message_rate(
+    options: *mut klatsch_options_t,
+    message_rate: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.message_rate(message_rate)))
+}
+
+/// How many messages one user may send at once before that rate holds.
+///
+/// - `options`: required.
+/// - `message_burst`: default 20; from 1 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_message_burst(
+    options: *mut klatsch_options_t,
+    message_burst: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.message_burst(message_burst)))
+}
+
+/// How many control frames (pings, pongs) a second a connection may send in the long run; more close it
+/// with 1008.
+///
+/// - `options`: required.
+/// - `control_rate`: default 10; from 1 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_control_rate(
+    options: *mut klatsch_options_t,
+    control_rate: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.control_rate(control_rate)))
+}
+
+/// How many control frames a connection may send at once before that rate holds.
+///
+/// - `options`: required.
+/// - `control_burst`: default 20; from 1 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_control_burst(
+    options: *mut klatsch_options_t,
+    control_burst: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.control_burst(control_burst)))
+}
+
+/// How many bytes may wait for one connection that reads too slowly; past it the connection is closed with
+/// 1013.
+///
+/// - `options`: required.
+/// - `outbox_bytes`: default 1048576; from 65536 to 1073741824.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_outbox_bytes(
+    options: *mut klatsch_options_t,
+    outbox_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.outbox_bytes(outbox_bytes)))
+}
