@@ -11,7 +11,7 @@ const CONNECT_MS = 10_000;
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 30_000;
 const STEADY_MS = 10_000; // a connection that lived so long makes the next wait short again
-const SLOW_MS = 1_500; // after this "Sending…" is shown
+const SLOW_MS = 1_000; // a text that takes longer is shown on its way
 const UNHEARD_MS = 15_000; // the server reads a fast talker up to 10 s later: only then a text counts as not taken
 
 const $ = (id) => document.getElementById(id);
@@ -39,7 +39,8 @@ let color = null; // ours on the present connection; given when the name was tak
 let socket = null;
 let state = 'connecting'; // connecting, connected, lost (a retry is due), refused (the reader decides)
 let notes = []; // what is shown: the newest MAX_NOTES, and where some may be missing
-let pending = []; // sent and not yet seen to come back
+let pending = []; // notes that were sent and have not yet come back
+let whyLost = ''; // why what is pending may not have arrived
 let own = new Set(memory.get(`own.${room}`)?.split('\n') ?? []); // marks of our own messages: a name alone proves nothing
 let attempt = 0;
 let everOpen = false;
@@ -96,11 +97,11 @@ function closed(code, reason) {
     return connect();
   }
   if (code === 1008) {
-    giveBack('');
+    giveBack();
     setState('refused');
     return notice(reason ? `The server ended the connection: ${reason}` : 'The server ended the connection.', 'passing');
   }
-  if (code === 1009) giveBack(`Too long for this server${reason ? ` (${reason})` : ''}. Your text is back in the box.`);
+  if (code === 1009) whyLost = `Too long for this server${reason ? ` (${reason})` : ''}. Your text is back in the box.`;
   else if (reason) notice(`The server ended the connection: ${reason}`, 'passing');
   // A browser does not tell why an opening was refused: name all that it can be.
   else if (!everOpen && attempt >= 2) notice(`No connection yet. The server is away, is full, or does not allow the room “${room}”.`, 'passing');
@@ -137,7 +138,8 @@ function joined(given) {
   color = COLORS.has(given) ? given : 'black';
   // The history has come before the colour: what it does not show did not arrive.
   if (noticeKind === 'passing') notice('');
-  giveBack('The connection broke while sending. What may not have arrived is back in the box.');
+  giveBack(whyLost || 'The connection broke while sending. What may not have arrived is back in the box.');
+  whyLost = '';
   setState('connected');
 }
 
@@ -184,6 +186,7 @@ function isEcho(note) {
   own.add(mark(note));
   own = new Set([...own].slice(-200));
   memory.set(`own.${room}`, [...own].join('\n'));
+  remember();
   return true;
 }
 
@@ -222,14 +225,14 @@ function element(tag, className, text = '') {
 }
 
 function noteNode(note) {
-  const node = element('li', `note${note.own ? ' own' : ''}${note.fresh ? ' fresh' : ''}`);
+  const node = element('li', `note${note.own ? ' own' : ''}${note.fresh ? ' fresh' : ''}${note.unsent ? ' first last unsent' : ''}`);
   const initial = [...graphemes.segment(note.author)][0]?.segment ?? '';
   const avatar = element('span', `avatar c-${note.color}`, initial.toLocaleUpperCase());
   avatar.ariaHidden = 'true';
   const bubble = element('div', 'bubble');
   const text = element('p', 'text', note.text);
   text.dir = 'auto';
-  const time = element('time', '', clock.format(note.time));
+  const time = element('time', '', note.unsent ? 'Sending…' : clock.format(note.time));
   time.dateTime = new Date(note.time).toISOString();
   time.title = full.format(note.time);
   const said = element('div', 'said');
@@ -277,6 +280,9 @@ function renderNow() {
     note.node.classList.toggle('last', !next || next.gap || !together(note, next));
     rows.push(note.node);
     before = note;
+  }
+  for (const sent of pending) {
+    if (state !== 'connected' || Date.now() - sent.time > SLOW_MS) rows.push(sent.node ??= noteNode(sent));
   }
   const wanted = new Set(rows);
   for (const node of [...list.children]) if (!wanted.has(node)) node.remove();
@@ -341,10 +347,9 @@ function showHint() {
   }
   $('send').ariaDisabled = String(!ready || !box.value.trim());
   const hint = $('hint');
-  const waiting = pending.length > 0 && Date.now() - pending[0].at > SLOW_MS;
   hint.dataset.tone = ready ? '' : 'wait';
-  if (!ready || waiting) {
-    const words = ready ? 'Sending…' : 'Not connected: your text stays here until it can be sent.';
+  if (!ready) {
+    const words = 'Not connected: your text stays here until it can be sent.';
     if (hint.textContent !== words) hint.textContent = words;
     return;
   }
@@ -391,7 +396,7 @@ function send() {
   const text = box.value.trimEnd();
   if (!text.trim() || color === null || socket?.readyState !== WebSocket.OPEN) return showHint();
   socket.send(text);
-  pending.push({ text, at: Date.now() });
+  pending.push({ time: Date.now(), author, text, color, own: true, unsent: true });
   notice('');
   box.value = '';
   grow();
@@ -400,19 +405,25 @@ function send() {
 }
 
 /** What was sent and never came back returns to the box, before what was typed since. */
-function giveBack(why) {
-  if (!pending.length) return;
-  box.value = [...pending.map((sent) => sent.text), box.value].filter(Boolean).join('\n');
-  pending = [];
+function giveBack(why = '', returned = pending) {
+  if (!returned.length) return;
+  box.value = [...returned.map((sent) => sent.text), box.value].filter(Boolean).join('\n');
+  pending = pending.filter((sent) => !returned.includes(sent));
   grow();
   notice(why);
+  render();
 }
 
 function grow() {
   box.style.height = 'auto';
   box.style.height = `${box.scrollHeight}px`;
-  memory.set(`draft.${room}`, box.value);
+  remember();
   showHint();
+}
+
+/** Keeps for this tab what has not arrived. */
+function remember() {
+  memory.set(`draft.${room}`, [...pending.map((sent) => sent.text), box.value].filter(Boolean).join('\n'));
 }
 
 /** Enter that ends a word of an input method (Korean, Japanese, Chinese) belongs to the input method. */
@@ -463,8 +474,11 @@ visualViewport?.addEventListener('resize', () => {
 });
 setInterval(() => {
   showHint();
-  if (!pending.length || state !== 'connected' || Date.now() - pending[0].at < UNHEARD_MS) return;
-  if (heardAt > pending[0].at) giveBack('The server did not take this message. It is back in the box.');
+  if (!pending.length) return;
+  render();
+  const overdue = pending.filter((sent) => Date.now() - sent.time > UNHEARD_MS);
+  if (!overdue.length || state !== 'connected') return;
+  if (heardAt > overdue[0].time) giveBack('The server did not take this message. It is back in the box.', overdue);
   else connect(); // not a byte since: the connection is dead, and the history will tell
 }, 1000);
 
