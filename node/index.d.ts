@@ -1,0 +1,610 @@
+/// <reference types="node" />
+import { EventEmitter } from 'node:events';
+import type { Server } from 'node:http';
+
+/** The version of the library. */
+export const version: string;
+
+/**
+ * Where a record stands in its room's log. Within an epoch the offset grows by 1 with each record; it is never
+ * used twice in a room, whatever the epoch. Offset 0: an empty log.
+ */
+export interface Position {
+  /** Which life of the log. */
+  readonly epoch: number;
+  /** Which record, counted from 1. */
+  readonly offset: number;
+}
+
+/** A colour of the fixed palette, as CSS knows it. Black is the host's. */
+export type Color = 'red' | 'green' | 'blue' | 'magenta' | 'purple' | 'plum' | 'orange' | 'black';
+
+/** What a connection speaks: the classic tutorial's JSON, or whole messages to the host and back. */
+export type Dialect = 'tutorial' | 'raw';
+
+/** A record that people read. */
+export interface Message {
+  /** The room it stands in. */
+  readonly room: string;
+  readonly position: Position;
+  /** Who said it: the user's id; `host` for what the host broadcast. */
+  readonly user: string;
+  /** The author's name when it was said. */
+  readonly name: string;
+  readonly color: Color;
+  /** When it got its place, in Unix milliseconds. */
+  readonly atMs: number;
+  /** What was said, as it was typed: escape it before you put it into HTML. */
+  readonly text: string;
+}
+
+/** A user in a room. */
+export interface Member {
+  readonly user: string;
+  readonly name: string;
+  readonly color: Color;
+  /** Their first connection in this room. */
+  readonly connection: number;
+  /** How many connections they have in this room. */
+  readonly connectionCount: number;
+}
+
+/** A room as {@link Engine.rooms} lists it. */
+export interface Room {
+  readonly name: string;
+  /** How many members are in it: users with a name. */
+  readonly memberCount: number;
+  /** How many connections are in it, with a name or without. */
+  readonly connectionCount: number;
+  /** The position of its newest record; offset 0 when there is none. */
+  readonly position: Position;
+}
+
+export interface StartedEvent {
+  /** `IP:PORT`, one for each `listen`, in their order. */
+  readonly addresses: readonly string[];
+}
+
+export interface ConnectedEvent {
+  readonly connection: number;
+  readonly dialect: Dialect;
+  /** The room it is in; null for a raw connection that named no room. */
+  readonly room: string | null;
+  /** The path it asked for, without the query. */
+  readonly path: string;
+  /** Where it comes from, `IP:PORT`; null for a Unix socket. */
+  readonly address: string | null;
+}
+
+export interface NamedEvent {
+  readonly connection: number;
+  readonly user: string;
+  readonly name: string;
+  readonly color: Color;
+}
+
+export interface PresenceEvent {
+  readonly room: string;
+  /** The connection by which they came, or that was the last one. */
+  readonly connection: number;
+  readonly user: string;
+  readonly name: string;
+  /** How many members the room has now. */
+  readonly memberCount: number;
+}
+
+export interface MessageEvent extends Message {
+  /** The connection that sent it; null for what the host sent or broadcast. */
+  readonly connection: number | null;
+}
+
+export interface ReceivedEvent {
+  readonly connection: number;
+  /** One whole message: a string, or bytes. */
+  readonly data: string | Buffer;
+}
+
+export interface DisconnectedEvent {
+  readonly connection: number;
+  /** The close code: the peer's, or the engine's own; 1006 when the line broke without one. */
+  readonly code: number;
+  /** Why, in words; may be empty. */
+  readonly reason: string;
+}
+
+export interface RefusedEvent {
+  /** Which connection, where it had got so far as to have a number. */
+  readonly connection: number | null;
+  /** Where it comes from, `IP:PORT`; null for a Unix socket. */
+  readonly address: string | null;
+  /** What was refused, and why. */
+  readonly error: KlatschError;
+}
+
+export interface MissedEvent {
+  /** How many events had to go. */
+  readonly count: number;
+}
+
+/** What {@link Engine} tells, in the order in which it happened. */
+export interface EngineEvents {
+  /** The engine listens. */
+  started: [event: StartedEvent];
+  /** A WebSocket is open. For a chat connection `named` and `joined` follow when it names itself. */
+  connected: [event: ConnectedEvent];
+  /** A connection has a name, and so a user. */
+  named: [event: NamedEvent];
+  /** A user is in a room with a first connection. */
+  joined: [event: PresenceEvent];
+  /** A user's last connection has left a room. */
+  left: [event: PresenceEvent];
+  /** A message got its place in a room's log: somebody's, or the host's own. */
+  message: [message: MessageEvent];
+  /** A raw connection sent a whole message. */
+  received: [event: ReceivedEvent];
+  /** A WebSocket that was connected is gone. Nothing more comes from it. */
+  disconnected: [event: DisconnectedEvent];
+  /** A connection, or something it wanted, was refused. */
+  refused: [event: RefusedEvent];
+  /**
+   * Your listeners were slower than the events: so many had to go, here. The rooms' logs still have the
+   * messages among them ({@link Engine.history}).
+   */
+  missed: [event: MissedEvent];
+  /** Something works less well than it should, and the engine goes on. */
+  degraded: [error: KlatschError];
+  /**
+   * Something failed that should not have: in the engine (a {@link KlatschError}) or in one of your handlers
+   * (what it threw). Where nobody listens to it, it is an uncaught exception, as with every EventEmitter.
+   */
+  error: [error: Error];
+  /** The engine has stopped. Nothing follows until it is started again. */
+  stopped: [];
+}
+
+type Listener<Kind extends keyof EngineEvents> = (...args: EngineEvents[Kind]) => void;
+
+type Awaitable<Value> = Value | PromiseLike<Value>;
+
+/** May this connection come in? Asked before the opening handshake is answered. */
+export interface AdmitQuestion {
+  readonly connection: number;
+  /** Where it comes from, `IP:PORT`; null for a Unix socket. */
+  readonly address: string | null;
+  readonly dialect: Dialect;
+  /** The room it wants to enter. */
+  readonly room: string | null;
+  /** The request's path, without the query. */
+  readonly path: string;
+  /** The request's query without the `?`: `new URLSearchParams(question.query)`. May be empty. */
+  readonly query: string;
+  /** The request's headers, names in lower case. It has no prototype: any name may stand in it. */
+  readonly headers: { readonly [name: string]: string | undefined };
+}
+
+/** May this message get a place? */
+export interface MaySendQuestion {
+  readonly connection: number;
+  /** Where the connection comes from, `IP:PORT`; null for a Unix socket. */
+  readonly address: string | null;
+  readonly room: string;
+  readonly user: string;
+  readonly name: string;
+  /** The text as it was typed. */
+  readonly text: string;
+}
+
+/** No, with words for whoever is refused. */
+export interface Refusal {
+  readonly refuse: string;
+}
+
+/** Yes, and this is who it is. Without `user` the engine gives an id. */
+export interface Identity {
+  readonly name: string;
+  readonly user?: string | null | undefined;
+}
+
+/** Only `true` and an {@link Identity} let somebody in: `undefined` refuses, as `false` does. */
+export type AdmitAnswer = boolean | Identity | Refusal | null | undefined;
+
+/** Only `true` and a string (this text instead) let a message through: `undefined` refuses, as `false` does. */
+export type MaySendAnswer = boolean | string | Refusal | null | undefined;
+
+/** A path on which the engine speaks no dialect: whole messages, text and bytes, to `received` and back. */
+export interface RawPath {
+  readonly path: string;
+  /** The `Sec-WebSocket-Protocol` that clients of this path must offer and that is echoed; none when empty. */
+  readonly subprotocol?: string | undefined;
+}
+
+/**
+ * What may be set before the engine starts. Another name is refused with the nearest one, a wrong value with
+ * what would be right (`invalid_option`).
+ */
+export interface EngineOptions {
+  /**
+   * Where to listen: `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT`, or a port of this machine that only this
+   * machine can reach; several in an array. Port 0 takes a free one. Default `127.0.0.1:1337`.
+   */
+  listen?: string | number | readonly (string | number)[] | undefined;
+  /** Listens nowhere: every connection comes by {@link Engine.attach}. Default false. */
+  adoptOnly?: boolean | undefined;
+  /** The path on which the chat is; WebSocket requests for another are answered 404. Default `/`. */
+  path?: string | undefined;
+  /** Raw paths: `{ '/echo': '' }` (the subprotocol, or an empty text for none), or an array of {@link RawPath}. */
+  raw?: { readonly [path: string]: string } | readonly RawPath[] | undefined;
+  /** Whether the tutorial dialect is spoken. Default true. */
+  tutorial?: boolean | undefined;
+  /** Whether the chat page is served at `/`. Default true. */
+  page?: boolean | undefined;
+  /**
+   * Lets pages of these origins connect too: `https://chat.example`, or `*` for any page of any site. While
+   * every listener is on loopback, pages from loopback and from files always may.
+   */
+  allowOrigin?: string | readonly string[] | undefined;
+  /** Answers requests for these host names too: `chat.example`, `chat.example:8080`. Another is answered 421. */
+  allowHost?: string | readonly string[] | undefined;
+  /** Whether a WebSocket request without an `Origin` is refused. Default false. */
+  requireOrigin?: boolean | undefined;
+  /** The name under which the host broadcasts. Default `Host`. */
+  hostName?: string | undefined;
+  /** The colour in which the host broadcasts. Default `black`. */
+  hostColor?: Color | undefined;
+  /**
+   * A named set of limits, which single ones below override. `load-test` lifts what is counted per user and per
+   * address: never for a public server.
+   */
+  limits?: 'default' | 'load-test' | undefined;
+  /**
+   * Decides who comes in. It returns or resolves `true`, `{ name }` or `{ user, name }` to let in; anything else
+   * refuses, as do a throw and a rejection (both are told as `error`) and silence for `questionTimeoutMs`.
+   */
+  admit?: ((question: AdmitQuestion) => Awaitable<AdmitAnswer>) | undefined;
+  /**
+   * Decides which messages get a place. It returns or resolves `true` to let one through or a string to put
+   * in its place; anything else refuses, as do a throw and a rejection (both are told as `error`) and silence for
+   * `questionTimeoutMs`. The host's own messages are never asked about.
+   */
+  maySend?: ((question: MaySendQuestion) => Awaitable<MaySendAnswer>) | undefined;
+  /** Stops the engine when it is aborted; an engine whose signal was aborted before does not start. */
+  signal?: AbortSignal | undefined;
+  // Numbers, from the core's table: UPDATE_TYPES=1 cargo test -p klatsch-node
+  /**
+   * How many messages of its room a tutorial client is shown when it arrives: the newest, and at most 256 KiB of
+   * them. Default 100; from 0 to 10000.
+   */
+  history?: number | undefined;
+  /**
+   * How many records each room's log keeps; older ones are forgotten. Default 1000; from 1 to 1000000.
+   */
+  historyKept?: number | undefined;
+  /**
+   * How many bytes the logs of all rooms may hold together; past it the oldest records of the rooms that were quiet
+   * for longest are forgotten. Default 268435456; from 65536 to 1099511627776.
+   */
+  historyBytes?: number | undefined;
+  /**
+   * After how many milliseconds without a byte from a connection the engine pings it. Up to a fifth less, so that
+   * not all connections are pinged at once. Default 25000; from 100 to 3600000.
+   */
+  heartbeatIntervalMs?: number | undefined;
+  /**
+   * For how many milliseconds more the engine waits before it holds the peer for dead and cuts it. Default 10000;
+   * from 100 to 3600000.
+   */
+  heartbeatTimeoutMs?: number | undefined;
+  /**
+   * How many milliseconds a connection has for its whole opening request; then it is cut. Default 5000; from 100 to
+   * 600000.
+   */
+  handshakeTimeoutMs?: number | undefined;
+  /**
+   * How many milliseconds the peer has to answer a close frame and go; then it is cut. Default 5000; from 100 to
+   * 600000.
+   */
+  closeTimeoutMs?: number | undefined;
+  /**
+   * For how many milliseconds a connection may take not one byte of what waits for it; then it is cut. Default
+   * 10000; from 100 to 600000.
+   */
+  writeTimeoutMs?: number | undefined;
+  /**
+   * How many milliseconds the host has to answer a question; then the answer is no. Default 5000; from 10 to
+   * 600000.
+   */
+  questionTimeoutMs?: number | undefined;
+  /**
+   * How many questions may be open at once; one more is refused without being asked. Default 1024; from 1 to
+   * 1000000.
+   */
+  questionCount?: number | undefined;
+  /**
+   * How many events may wait for the host; past it they are dropped, counted and told as `missed`. Default 8192;
+   * from 16 to 1000000.
+   */
+  eventQueueCount?: number | undefined;
+  /**
+   * How many bytes of text and payload may wait in those events. Default 16777216; from 65536 to 1073741824.
+   */
+  eventQueueBytes?: number | undefined;
+  /**
+   * How long a whole message of a client may be, in bytes; a longer one closes its connection with 1009. Default
+   * 65536; from 125 to 67108864.
+   */
+  maxMessageBytes?: number | undefined;
+  /**
+   * How long a chat message's text may be, in bytes; a longer one closes a tutorial connection with 1009, and is
+   * refused to the host. Default 16384; from 1 to 1048576.
+   */
+  maxTextBytes?: number | undefined;
+  /**
+   * Into how many frames a message may be split; one more closes the connection with 1008. Default 64; from 1 to
+   * 1000000.
+   */
+  maxFragmentCount?: number | undefined;
+  /**
+   * How many milliseconds the frames of one message may take to arrive; then 1008. Default 10000; from 100 to
+   * 600000.
+   */
+  maxAssemblyMs?: number | undefined;
+  /**
+   * How many connections there may be; one more is answered 503. 0: as many as the process's descriptors allow,
+   * less a reserve for the host. Default 0; from 0 to 16000000.
+   */
+  maxConnectionCount?: number | undefined;
+  /**
+   * How many connections one IP address may have; one more is answered 429. 0: no limit. Peers on a Unix socket are
+   * not counted. Default 100; from 0 to 16000000.
+   */
+  maxAddressConnectionCount?: number | undefined;
+  /**
+   * How many rooms there may be. When they are all there, a room without connections is forgotten to make place; if
+   * none is empty, the new one is refused. Default 100000; from 1 to 10000000.
+   */
+  maxRoomCount?: number | undefined;
+  /**
+   * How many messages a second one user may send in the long run. A tutorial connection that sends faster is read
+   * later, and closed with 1008 when it has done nothing else for 10 seconds. 0: no limit. Default 2; from 0 to
+   * 1000000.
+   */
+  messageRate?: number | undefined;
+  /**
+   * How many messages one user may send at once before that rate holds. Default 20; from 1 to 1000000.
+   */
+  messageBurst?: number | undefined;
+  /**
+   * How many control frames (pings, pongs) a second a connection may send in the long run; more close it with 1008.
+   * Default 10; from 1 to 1000000.
+   */
+  controlRate?: number | undefined;
+  /**
+   * How many control frames a connection may send at once before that rate holds. Default 20; from 1 to 1000000.
+   */
+  controlBurst?: number | undefined;
+  /**
+   * How many bytes may wait for one connection that reads too slowly; past it the connection is closed with 1013.
+   * Default 1048576; from 65536 to 1073741824.
+   */
+  outboxBytes?: number | undefined;
+  // End of the numbers.
+}
+
+/** Why a call failed, as a stable name. */
+export type ErrorCode =
+  // From the core's table: UPDATE_TYPES=1 cargo test -p klatsch-node
+  /** 101 An argument is missing or is not of the form the call asks for. */
+  | 'invalid_argument'
+  /** 102 An option has a value that the engine cannot take. */
+  | 'invalid_option'
+  /** 103 Text is not UTF-8. */
+  | 'invalid_utf8'
+  /** 104 A user id or a user's name is empty, too long or has characters that are not allowed. */
+  | 'bad_name'
+  /** 105 A room's name is empty, too long or has characters that are not allowed. */
+  | 'bad_room_name'
+  /** 106 A text or a payload is longer than its limit. */
+  | 'too_long'
+  /** 107 A text is empty or blank. */
+  | 'empty_text'
+  /** 110 The engine is not running: start it first. */
+  | 'not_running'
+  /** 111 The engine is running already: stop it before it is started again. */
+  | 'already_running'
+  /** 112 The call would wait for the very thread it was made on. */
+  | 'deadlock'
+  /** 113 The engine belongs to the process that made it, and this is a fork of that process. */
+  | 'forked'
+  /** 114 The engine's events have one reader, and somebody has it already. */
+  | 'events_taken'
+  /** 115 The question is not open: it was answered, its time ran out, or it never was. */
+  | 'unknown_question'
+  /** 116 The verdict does not fit the question. */
+  | 'wrong_verdict'
+  /** 201 No room has that name. */
+  | 'unknown_room'
+  /** 202 There are as many rooms as the engine may have. */
+  | 'too_many_rooms'
+  /** 203 The host said no. */
+  | 'refused'
+  /** 211 More than the rate allows. */
+  | 'rate_limited'
+  /** 212 More is waiting to be sent than the engine may hold: try again a moment later. */
+  | 'busy'
+  /** 301 No connection has that id, or it is closed. */
+  | 'unknown_connection'
+  /** 302 The engine cannot listen on that address. */
+  | 'cannot_listen'
+  /** 303 That descriptor cannot be taken over. */
+  | 'cannot_adopt'
+  /** 304 The operating system refused something that the engine needs. */
+  | 'system'
+  /** 901 A bug in the engine. It refuses every further call except to be stopped and freed. */
+  | 'internal'
+  // End of the table.
+
+/** An `http.Server`. An `https.Server` looks the same but for what it has of TLS. */
+export type PlainServer = Server<any, any> & { setSecureContext?: never };
+
+/** A failure: words for people in `message`, a stable code for programs. */
+export class KlatschError extends Error {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions);
+  readonly name: 'KlatschError';
+  /** The stable name: `bad_room_name`. */
+  readonly code: ErrorCode;
+  /** The same as the number that it has in C: 105. */
+  readonly number: number;
+}
+
+/**
+ * One running chat inside your program.
+ *
+ * Every call throws a {@link KlatschError}: `invalid_argument` for a value of the wrong type, `not_running`,
+ * `internal` (a bug of the engine), and what stands at the call. None of them blocks.
+ *
+ * Events wait in a bounded queue when your listeners are slow; past it they are dropped, counted and told as
+ * `missed`. An exception in a listener becomes an uncaught exception, and the events behind it still arrive.
+ */
+export class Engine extends EventEmitter {
+  /**
+   * Makes an engine that does not run yet.
+   *
+   * @throws `invalid_option`: which option, its value, and what it may be.
+   */
+  constructor(options?: EngineOptions);
+
+  /**
+   * Starts the engine, which then keeps the process alive ({@link unref}). Resolves with the addresses,
+   * `IP:PORT`, when it listens.
+   *
+   * Rejects with `already_running` (also while it is still stopping), `cannot_listen`, `system`; with the signal's
+   * reason when that was aborted before.
+   */
+  start(): Promise<string[]>;
+
+  /**
+   * Stops accepting at once, sends what waits, closes every connection (1001), and resolves when the last one is
+   * gone, or after `graceMs` (default 5000), when the rest is cut. `stopped` is the last event. May be called in
+   * a listener; a second call gives the same promise and may shorten the grace. Stopping what does not run is no
+   * error; start again works.
+   */
+  stop(options?: { graceMs?: number | undefined }): Promise<void>;
+
+  /** Where the engine listens, `IP:PORT`; empty while it does not run. */
+  readonly addresses: string[];
+
+  /**
+   * Says something in a room as the host: a record by the user `host`. The room is made if there is none. Gives
+   * its position.
+   *
+   * @throws `bad_room_name`, `too_many_rooms`, `empty_text`, `too_long`, `busy`.
+   */
+  broadcast(room: string, text: string): Position;
+
+  /**
+   * Says something to everybody in every room as the host. It stands in no log and no history.
+   *
+   * @throws `empty_text`, `too_long`, `busy`.
+   */
+  broadcastAll(text: string): void;
+
+  /**
+   * Tells one connection something; it stands in no log. A chat connection sees text as a message by the host; a
+   * raw one gets it as it is, text or bytes.
+   *
+   * @throws `unknown_connection`, `invalid_argument` (bytes to a chat connection), `empty_text`, `too_long`, `busy`.
+   */
+  tell(connection: number, data: string | Uint8Array): void;
+
+  /**
+   * Tells every connection in a room something: the chat ones (text only) and the raw ones.
+   *
+   * @throws `bad_room_name`, `unknown_room`, `empty_text`, `too_long`, `busy`.
+   */
+  tellRoom(room: string, data: string | Uint8Array): void;
+
+  /**
+   * Tells every connection something: the chat ones (text only) and the raw ones.
+   *
+   * @throws `empty_text`, `too_long`, `busy`.
+   */
+  tellAll(data: string | Uint8Array): void;
+
+  /**
+   * Puts a message in a room as a user: with their name and colour if they are here, else with the id as the
+   * name. The room is made if there is none. Gives its position.
+   *
+   * @throws `bad_room_name`, `bad_name`, `too_many_rooms`, `empty_text`, `too_long`, `busy`.
+   */
+  send(room: string, user: string, text: string): Position;
+
+  /**
+   * Closes a connection with 1008 and the reason, which is cut to 123 bytes.
+   *
+   * @throws `unknown_connection`.
+   */
+  kick(connection: number, reason?: string): void;
+
+  /** Lists the rooms, in the order of their names. */
+  rooms(): Room[];
+
+  /**
+   * Lists a room's members, in the order in which they came.
+   *
+   * @throws `bad_room_name`, `unknown_room`.
+   */
+  members(room: string): Member[];
+
+  /**
+   * Counts a room's members.
+   *
+   * @throws `bad_room_name`, `unknown_room`.
+   */
+  memberCount(room: string): number;
+
+  /**
+   * Reads a room's newest messages, at most `limit` (default 100), oldest first; only those before the offset
+   * `before`, unless that is 0.
+   *
+   * @throws `bad_room_name`, `unknown_room`.
+   */
+  history(room: string, options?: { before?: number | undefined; limit?: number | undefined }): Message[];
+
+  /**
+   * Takes over the WebSockets of an HTTP server of your own, on its port: all of them, or those of one path
+   * (which the engine must serve: `path`, `raw`). The engine owns them from then on: `server.close()` does not wait
+   * for them. Upgrade requests for other paths are left to your other listeners, or answered 404 where there are
+   * none. While the engine does not run they are answered 503. Gives the function that ends this; what was taken
+   * over stays.
+   *
+   * A connection that cannot be taken over (TLS; on Windows; in runtimes other than Node) is answered 501 and told
+   * as `refused`.
+   *
+   * @throws `cannot_adopt`: an `https.Server`, whose connections cannot be taken over yet; `invalid_argument`.
+   */
+  attach(server: PlainServer, options?: { path?: string | undefined }): () => void;
+
+  /** Has a running engine keep the process alive, which is so from the beginning. */
+  ref(): this;
+
+  /** Lets the process end although the engine runs; its connections are closed then. */
+  unref(): this;
+
+  /** {@link stop}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+
+  // Written out, because the generic ones of EventEmitter accept misspelt names.
+  on<Kind extends keyof EngineEvents>(event: Kind, listener: Listener<Kind>): this;
+  once<Kind extends keyof EngineEvents>(event: Kind, listener: Listener<Kind>): this;
+  off<Kind extends keyof EngineEvents>(event: Kind, listener: Listener<Kind>): this;
+  addListener<Kind extends keyof EngineEvents>(event: Kind, listener: Listener<Kind>): this;
+  removeListener<Kind extends keyof EngineEvents>(event: Kind, listener: Listener<Kind>): this;
+  prependListener<Kind extends keyof EngineEvents>(event: Kind, listener: Listener<Kind>): this;
+  prependOnceListener<Kind extends keyof EngineEvents>(event: Kind, listener: Listener<Kind>): this;
+  removeAllListeners(event?: keyof EngineEvents): this;
+  emit<Kind extends keyof EngineEvents>(event: Kind, ...args: EngineEvents[Kind]): boolean;
+  listenerCount(event: keyof EngineEvents): number;
+  listeners<Kind extends keyof EngineEvents>(event: Kind): Listener<Kind>[];
+  rawListeners<Kind extends keyof EngineEvents>(event: Kind): Listener<Kind>[];
+  eventNames(): (keyof EngineEvents)[];
+}

@@ -1,0 +1,59 @@
+//! What stands in rooms, as JSON with the names it has in JavaScript.
+
+use klatsch::{Member, Message, Position, Room};
+
+use crate::json::{self, Object};
+
+/// Writes `{"epoch": …, "offset": …}`.
+pub(crate) fn write_position(out: &mut Vec<u8>, position: Position) {
+    Object::new(out).number("epoch", position.epoch).number("offset", position.offset).end();
+}
+
+/// Adds a message's fields to an object.
+pub(crate) fn add_message<'out>(object: Object<'out>, message: &Message) -> Object<'out> {
+    object
+        .text("room", &message.room)
+        .field("position", |out| write_position(out, message.position))
+        .text("user", &message.user)
+        .text("name", &message.name)
+        .text("color", message.color.name())
+        .number("atMs", message.at_ms)
+        .text("text", &message.text)
+}
+
+/// A position as a text of its own.
+pub(crate) fn position(position: Position) -> String {
+    let mut out = Vec::new();
+    write_position(&mut out, position);
+    json::finish(out)
+}
+
+/// Messages, oldest first.
+pub(crate) fn messages(messages: &[Message]) -> String {
+    json::array(messages, |out, message| add_message(Object::new(out), message).end())
+}
+
+/// Members, in the order in which they came.
+pub(crate) fn members(members: &[Member]) -> String {
+    json::array(members, |out, member| {
+        Object::new(out)
+            .text("user", &member.user)
+            .text("name", &member.name)
+            .text("color", member.color.name())
+            .number("connection", member.connection.0)
+            .number("connectionCount", member.connection_count)
+            .end();
+    })
+}
+
+/// Rooms, in the order of their names.
+pub(crate) fn rooms(rooms: &[Room]) -> String {
+    json::array(rooms, |out, room| {
+        Object::new(out)
+            .text("name", &room.name)
+            .number("memberCount", room.member_count)
+            .number("connectionCount", room.connection_count)
+            .field("position", |out| write_position(out, room.position))
+            .end();
+    })
+}
