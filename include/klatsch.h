@@ -591,6 +591,14 @@ klatsch_code_t klatsch_options_allow_host(klatsch_options_t *options, const char
 // - `on`: default false.
 klatsch_code_t klatsch_options_require_origin(klatsch_options_t *options, bool on);
 
+// Sets whether messages are compressed (permessage-deflate) for clients that offer it, as browsers do. A message
+// is compressed once for all members of a room.
+//
+// - `options`: required.
+// - `on`: default true.
+klatsch_code_t klatsch_options_deflate(klatsch_options_t *options,
+                                       bool on);
+
 // Sets whether the host is asked before a connection comes in (`KLATSCH_SUBJECT_ADMIT`).
 //
 // - `options`: required.
@@ -789,6 +797,13 @@ klatsch_code_t klatsch_options_control_rate(klatsch_options_t *options, uint64_t
 // - `options`: required.
 // - `control_burst`: default 20; from 1 to 1000000.
 klatsch_code_t klatsch_options_control_burst(klatsch_options_t *options, uint64_t control_burst);
+
+// From how many bytes on what is sent to a connection at once is compressed, if it is agreed on; less goes
+// plain, because compressing it saves next to nothing.
+//
+// - `options`: required.
+// - `deflate_min_bytes`: default 512; from 1 to 1073741824.
+klatsch_code_t klatsch_options_deflate_min_bytes(klatsch_options_t *options, uint64_t deflate_min_bytes);
 
 // How many bytes may wait for one connection that reads too slowly; past it the connection is closed with
 // 1013.

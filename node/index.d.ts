@@ -247,6 +247,10 @@ export interface EngineOptions {
   allowHost?: string | readonly string[] | undefined;
   /** Whether a WebSocket request without an `Origin` is refused. Default false. */
   requireOrigin?: boolean | undefined;
+  /**
+   * Whether messages are compressed (permessage-deflate) for clients that offer it, as browsers do. Default true.
+   */
+  deflate?: boolean | undefined;
   /** The name under which the host broadcasts. Default `Host`. */
   hostName?: string | undefined;
   /** The colour in which the host broadcasts. Default `black`. */
@@ -382,6 +386,11 @@ export interface EngineOptions {
    * How many control frames a connection may send at once before that rate holds. Default 20; from 1 to 1000000.
    */
   controlBurst?: number | undefined;
+  /**
+   * From how many bytes on what is sent to a connection at once is compressed, if it is agreed on; less goes plain,
+   * because compressing it saves next to nothing. Default 512; from 1 to 1073741824.
+   */
+  deflateMinBytes?: number | undefined;
   /**
    * How many bytes may wait for one connection that reads too slowly; past it the connection is closed with 1013.
    * Default 1048576; from 65536 to 1073741824.

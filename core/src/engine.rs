@@ -393,12 +393,14 @@ impl Inner {
             allow_origin: options.allow_origin.clone(),
             allow_host: options.allow_host.clone(),
             require_origin: options.require_origin,
+            deflate: options.deflate,
             bound: bound.iter().map(SocketAddr::ip).collect(),
             site: options.page.then(|| Site::new(&options.path)),
         };
         Ok(ShardSettings {
             rules,
             wire: wire::Rules {
+                // Each connection has its own word on this.
                 deflate: false,
                 max_message_bytes: numbers.max_message_bytes,
                 max_fragment_count: numbers.max_fragment_count,
@@ -411,6 +413,7 @@ impl Inner {
             },
             max_address_connection_count: numbers.max_address_connection_count,
             control_rate: Rate { per_second: numbers.control_rate, burst: numbers.control_burst },
+            deflate_min_bytes: usize::try_from(numbers.deflate_min_bytes).unwrap_or(usize::MAX),
             outbox_bytes: usize::try_from(numbers.outbox_bytes).unwrap_or(usize::MAX),
             heartbeat_interval_ms: numbers.heartbeat_interval_ms,
             heartbeat_timeout_ms: numbers.heartbeat_timeout_ms,

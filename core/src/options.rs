@@ -108,6 +108,9 @@ numbers! {
     control_rate: 10, 1 ..= 1_000_000;
     /// How many control frames a connection may send at once before that rate holds.
     control_burst: 20, 1 ..= 1_000_000;
+    /// From how many bytes on what is sent to a connection at once is compressed, if it is agreed on; less goes
+    /// plain, because compressing it saves next to nothing.
+    deflate_min_bytes: 512, 1 ..= 1_073_741_824;
     /// How many bytes may wait for one connection that reads too slowly; past it the connection is closed
     /// with 1013.
     outbox_bytes: 1_048_576, 65_536 ..= 1_073_741_824;
@@ -180,6 +183,7 @@ pub struct Options {
     pub(crate) allow_origin: Vec<String>,
     pub(crate) allow_host: Vec<String>,
     pub(crate) require_origin: bool,
+    pub(crate) deflate: bool,
     pub(crate) ask_admit: bool,
     pub(crate) ask_may_send: bool,
     pub(crate) host_name: String,
@@ -206,6 +210,7 @@ impl Default for Options {
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
             require_origin: false,
+            deflate: true,
             ask_admit: false,
             ask_may_send: false,
             host_name: "Host".into(),
@@ -302,6 +307,14 @@ impl Options {
     #[must_use]
     pub fn require_origin(mut self, on: bool) -> Options {
         self.require_origin = on;
+        self
+    }
+
+    /// Whether messages are compressed (permessage-deflate) for clients that offer it, as browsers do. A message
+    /// is compressed once for all members of a room. Default `true`.
+    #[must_use]
+    pub fn deflate(mut self, on: bool) -> Options {
+        self.deflate = on;
         self
     }
 

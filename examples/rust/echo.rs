@@ -15,6 +15,7 @@ fn main() -> Result<(), klatsch::Error> {
         .max_fragment_count(1_000_000)
         .max_assembly_ms(600_000)
         .outbox_bytes(256 << 20)
+        .deflate_min_bytes(1)
         .control_rate(1_000_000)
         .control_burst(1_000_000);
     let engine = Engine::new(options)?;

@@ -239,6 +239,19 @@ pub unsafe extern "C" fn klatsch_options_require_origin(
     set(options, |options| Ok(options.require_origin(on)))
 }
 
+/// Sets whether messages are compressed (permessage-deflate) for clients that offer it, as browsers do. A message
+/// is compressed once for all members of a room.
+///
+/// - `options`: required.
+/// - `on`: default true.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_deflate(
+    options: *mut klatsch_options_t,
+    on: bool,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.deflate(on)))
+}
+
 /// Sets whether the host is asked before a connection comes in (`KLATSCH_SUBJECT_ADMIT`).
 ///
 /// - `options`: required.

@@ -67,6 +67,7 @@ fn set(mut options: Options, name: &str, value: &Value) -> Result<Options, Error
         "adoptOnly" => options = options.adopt_only(boolean(name, value)?),
         "tutorial" => options = options.tutorial(boolean(name, value)?),
         "page" => options = options.page(boolean(name, value)?),
+        "deflate" => options = options.deflate(boolean(name, value)?),
         "requireOrigin" => options = options.require_origin(boolean(name, value)?),
         _ => {
             let Some(option) = NUMBER_OPTIONS.iter().find(|option| camel_case(option.name) == name) else {
@@ -180,7 +181,7 @@ fn edits(from: &[char], to: &[char]) -> usize {
     row[to.len()]
 }
 
-const VALUE_OPTIONS: [&str; 12] = [
+const VALUE_OPTIONS: [&str; 13] = [
     "listen",
     "adoptOnly",
     "path",
@@ -190,6 +191,7 @@ const VALUE_OPTIONS: [&str; 12] = [
     "allowOrigin",
     "allowHost",
     "requireOrigin",
+    "deflate",
     "hostName",
     "hostColor",
     "limits",
@@ -220,7 +222,7 @@ mod tests {
         let json = r#"{
             "listen": [0, "127.0.0.1:0"], "path": "/chat", "raw": {"/echo": "", "/game": "game.v1"},
             "tutorial": true, "page": false, "allowOrigin": "https://a.example", "allowHost": ["a.example"],
-            "requireOrigin": true, "hostName": "Bot", "hostColor": "red", "limits": "load-test",
+            "requireOrigin": true, "deflate": false, "hostName": "Bot", "hostColor": "red", "limits": "load-test",
             "messageRate": 7, "historyKept": 50
         }"#;
         let options = format!("{:?}", read(json, true, false).unwrap());
@@ -236,6 +238,7 @@ mod tests {
             .allow_origin("https://a.example")
             .allow_host("a.example")
             .require_origin(true)
+            .deflate(false)
             .host_name("Bot")
             .host_color("red")
             .message_rate(7)

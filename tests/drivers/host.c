@@ -248,7 +248,7 @@ static void do_option(char **field)
     } BOOLS[] = {
         { "adopt_only", klatsch_options_adopt_only }, { "tutorial", klatsch_options_tutorial },
         { "page", klatsch_options_page }, { "require_origin", klatsch_options_require_origin },
-        { "ask_admit", klatsch_options_ask_admit }, { "ask_may_send", klatsch_options_ask_may_send },
+        { "deflate", klatsch_options_deflate }, { "ask_admit", klatsch_options_ask_admit }, { "ask_may_send", klatsch_options_ask_may_send },
     };
     static const struct {
         const char *name;

@@ -13,6 +13,7 @@ use crate::push::Cause;
 use crate::wire::handshake::{Refusal, parse_request, refusal_response, switching_protocols};
 
 use super::admission::{Decision, Wanted, decide};
+use super::compression::Terms;
 use super::connection::{AddressKey, Connection, Head, Phase};
 use super::shard::{Adopted, Shard, spare};
 
@@ -169,6 +170,7 @@ impl Shard {
         let connection = &mut self.connections[slot as usize];
         connection.id = id;
         connection.dialect = dialect;
+        connection.terms = Terms::of(wanted.upgrade.deflate.as_ref());
         if !self.settings.ask_admit {
             return self.let_in(slot, *wanted, None);
         }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::event::{Dialect, Subject};
 use crate::id::RoomName;
 use crate::options::RawPath;
+use crate::wire::deflate::negotiate;
 use crate::wire::handshake::{
     HostPolicy, OriginPolicy, Refusal, Request, Upgrade, check_host, check_origin, check_upgrade, is_upgrade,
     query_value,
@@ -21,6 +22,7 @@ pub(crate) struct Rules {
     pub(crate) allow_origin: Vec<String>,
     pub(crate) allow_host: Vec<String>,
     pub(crate) require_origin: bool,
+    pub(crate) deflate: bool,
     /// Where the engine listens.
     pub(crate) bound: Vec<IpAddr>,
     pub(crate) site: Option<Site>,
@@ -86,9 +88,13 @@ fn upgrade(rules: &Rules, request: &Request, adopted: Option<SocketAddr>) -> Res
     if !is_upgrade(request) {
         return Ok(None);
     }
-    let upgrade = check_upgrade(request)?;
+    let mut upgrade = check_upgrade(request)?;
     check_origin(request, &origin_policy(rules, request, adopted))?;
     let (dialect, subprotocol) = dialect(rules, request, &upgrade)?;
+    if rules.deflate {
+        let offers: Vec<&str> = request.all("sec-websocket-extensions").collect();
+        upgrade.deflate = negotiate(&offers)?;
+    }
     let named = query_value(&request.query, "room").transpose()?;
     let room = match (dialect, named) {
         (_, Some(name)) => Some(RoomName::new(&name).map_err(|error| refusal(400, error.message()))?),

@@ -10,6 +10,7 @@ use crate::rate::Bucket;
 use crate::wire::Assembly;
 
 use super::admission::Wanted;
+use super::compression::Terms;
 use super::lanes::LaneKey;
 use crate::wire::handshake::HeadScan;
 
@@ -34,6 +35,7 @@ pub(crate) struct Connection {
     pub(crate) control: Bucket,
     pub(crate) seat: Option<Seat>,
     pub(crate) dialect: Dialect,
+    pub(crate) terms: Terms,
     /// It has sent a text: the next one is not its first.
     pub(crate) spoke: bool,
     /// It has a name, or is about to.
@@ -138,6 +140,7 @@ impl Connection {
             control: Bucket::default(),
             seat: None,
             dialect: Dialect::Tutorial,
+            terms: Terms::default(),
             spoke: false,
             named: false,
             held: false,

@@ -6,6 +6,7 @@
 
 mod accept;
 mod admission;
+mod compression;
 mod connection;
 mod http;
 mod hub;

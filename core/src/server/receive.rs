@@ -8,7 +8,7 @@ use crate::event::Dialect;
 use crate::id::ConnectionId;
 use crate::message::Payload;
 use crate::push::Cause;
-use crate::wire::{Item, Kind, Violation, close_frame, reply_code, write_frame};
+use crate::wire::{Item, Kind, Rules as WireRules, Violation, close_frame, reply_code, write_frame};
 
 use super::connection::{Peer, Phase};
 use super::shard::Shard;
@@ -39,6 +39,7 @@ impl Shard {
             }
         }
         self.ready.extend(ready);
+        self.compression.settle();
         self.buffer = buffer;
     }
 
@@ -130,9 +131,9 @@ impl Shard {
         replies: &mut Vec<u8>,
     ) -> Option<End> {
         let now = self.now;
-        let rules = self.settings.wire;
         let rate = self.settings.control_rate;
         let connection = self.connections.get_mut(slot as usize)?;
+        let rules = WireRules { deflate: connection.terms.is_on(), ..self.settings.wire };
         let id = connection.id;
         while *at < bytes.len() {
             let step = match connection.assembly.next(&mut bytes[*at..], &rules, now.ticks_ms) {
@@ -140,8 +141,18 @@ impl Shard {
                 Err(violation) => return Some(End::Violation(violation)),
             };
             *at += step.used;
-            let (payload, len): (&dyn Fn() -> Payload, usize) = match step.item {
-                None => return None,
+            let item = match step.item {
+                Some(Item::Deflated { is_text, payload }) => {
+                    match self.compression.inflate(payload, is_text, rules.max_message_bytes) {
+                        Ok(item) => Some(item),
+                        Err(violation) => return Some(End::Violation(violation)),
+                    }
+                }
+                item => item,
+            };
+            let (payload, len): (&dyn Fn() -> Payload, usize) = match item {
+                // Inflated above.
+                None | Some(Item::Deflated { .. }) => return None,
                 Some(Item::Text(text)) if connection.dialect == Dialect::Tutorial => {
                     let first = !std::mem::replace(&mut connection.spoke, true);
                     connection.named = true;
@@ -159,8 +170,6 @@ impl Shard {
                     return Some(End::Held);
                 }
                 Some(Item::Binary(_)) if connection.dialect == Dialect::Tutorial => continue,
-                // Read under rules without deflate, a frame of a compressed message is refused before.
-                Some(Item::Deflated { .. }) => return Some(End::Violation(NOT_NEGOTIATED)),
                 Some(Item::Text(text)) => (&|| Payload::Text(text.to_owned()), text.len()),
                 Some(Item::Binary(bytes)) => (&|| Payload::Binary(bytes.to_owned()), bytes.len()),
                 Some(Item::Close(close)) => {
@@ -206,8 +215,8 @@ impl Shard {
 
     /// After the engine's own close frame: waits for the peer's.
     fn await_close(&mut self, slot: u32, bytes: &mut [u8]) {
-        let rules = self.settings.wire;
         let connection = &mut self.connections[slot as usize];
+        let rules = WireRules { deflate: connection.terms.is_on(), ..self.settings.wire };
         let mut at = 0;
         while at < bytes.len() {
             match connection.assembly.next(&mut bytes[at..], &rules, self.now.ticks_ms) {
@@ -241,6 +250,9 @@ impl Shard {
             && let Phase::Closing { peer, .. } = &mut connection.phase
         {
             *peer = Peer::Deaf;
+            if connection.outbox.is_none() {
+                self.drained(slot);
+            }
         }
     }
 
@@ -254,7 +266,5 @@ impl Shard {
 const MAX_TURN_BYTES: usize = 1024 * 1024;
 /// RFC 6455 §7.1.5: what a close frame without a code means.
 const NO_CODE: u16 = 1005;
-const NOT_NEGOTIATED: Violation =
-    Violation { code: 1002, reason: "a message is compressed and no extension is in use" };
 const TOO_MANY_CONTROL_FRAMES: Violation =
     Violation { code: 1008, reason: "more control frames than control_rate allows" };

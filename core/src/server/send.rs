@@ -1,6 +1,7 @@
 //! The second half of a turn: what connections are sent, and how they end.
 
 use std::io::{ErrorKind, IoSlice, Write};
+use std::net::Shutdown;
 
 use bytes::Bytes;
 use mio::net::TcpStream;
@@ -50,7 +51,12 @@ impl Shard {
             Act::Frames { frames, lane_end } => {
                 self.catch_up(slot, id, lane_end, turns);
                 // RFC 6455 §5.5.1: nothing follows a close frame, which overtakes what the turn had for it.
-                if self.find(slot, id).is_some_and(|connection| matches!(connection.phase, Phase::Open)) {
+                let terms = self
+                    .find(slot, id)
+                    .filter(|connection| matches!(connection.phase, Phase::Open))
+                    .map(|connection| connection.terms);
+                if let Some(terms) = terms {
+                    let frames = self.compression.personal(frames, terms);
                     self.send(slot, frames);
                 }
             }
@@ -97,11 +103,21 @@ impl Shard {
     fn send_turn(&mut self, lane: LaneKey, turn: &mut Turn) {
         let Some(slots) = self.lanes.get_mut(lane.0 as usize).map(std::mem::take) else { return };
         let mut lost = Vec::new();
-        let end = turn.bytes().len();
+        let worth_deflating = self.compression.is_worth(turn.bytes().len());
+        let mut batch = None;
         for &slot in &slots {
             let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
             let Some(seat) = &mut connection.seat else { continue };
             let from = std::mem::take(&mut seat.from);
+            let mut turn = &mut *turn;
+            // Who has had a part of the turn plain already cannot read the rest of the batch.
+            if worth_deflating && from == 0 && connection.terms.is_on() {
+                let batch = batch.get_or_insert_with(|| self.compression.batch(turn.bytes()));
+                if batch.is_for(connection.terms) {
+                    turn = &mut batch.turn;
+                }
+            }
+            let end = turn.bytes().len();
             if from >= end {
                 continue;
             }
@@ -173,15 +189,17 @@ impl Shard {
     }
 
     /// Everything has been sent that waited.
-    fn drained(&mut self, slot: u32) {
+    pub(super) fn drained(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         match &mut connection.phase {
             // Both close frames are on their way: RFC 6455 §7.1.1, the server closes first.
             Phase::Closing { peer: Peer::Closed, .. } => self.remove(slot),
+            // It will not be understood either: its end comes sooner if it sees this one.
+            Phase::Closing { peer: Peer::Deaf, .. } => drop(connection.socket.shutdown(Shutdown::Write)),
             Phase::Answered { shut, .. } if !*shut => {
                 *shut = true;
                 // If that fails the peer is gone, and reading says so.
-                let _ = connection.socket.shutdown(std::net::Shutdown::Write);
+                let _ = connection.socket.shutdown(Shutdown::Write);
             }
             _ => {}
         }

@@ -23,6 +23,7 @@ use crate::time::Now;
 use crate::wire::Rules as WireRules;
 
 use super::admission::Rules;
+use super::compression::Compression;
 use super::connection::{AddressKey, Connection};
 use super::hub::Outgoing;
 use super::shared::Shared;
@@ -37,6 +38,7 @@ pub(crate) struct ShardSettings {
     pub(crate) max_address_connection_count: u64,
     pub(crate) control_rate: Rate,
     pub(crate) outbox_bytes: usize,
+    pub(crate) deflate_min_bytes: usize,
     pub(crate) heartbeat_interval_ms: u64,
     pub(crate) heartbeat_timeout_ms: u64,
     pub(crate) handshake_timeout_ms: u64,
@@ -135,6 +137,7 @@ pub(crate) struct Shard {
     /// The one buffer that everything is read into.
     pub(super) buffer: Box<[u8]>,
     pub(super) outgoing: Outgoing,
+    pub(super) compression: Compression,
     /// What was written in part, and is to be written before the turn is over.
     pub(super) unwritten: Vec<u32>,
     pub(super) now: Now,
@@ -174,6 +177,7 @@ impl Shard {
         let control = Control { waker, woken: AtomicBool::new(false), wishes: Mutex::default() };
         Ok(Shard {
             now: shared.now(),
+            compression: Compression::new(settings.deflate_min_bytes),
             shared,
             settings,
             control: Arc::new(control),

@@ -63,7 +63,6 @@ pub(crate) fn write_frame(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
 /// [`Deflater::deflate`](super::deflate::Deflater::deflate) gave for a text or a binary.
 ///
 /// Source: RFC 7692 §6, §7.2.1.
-#[cfg_attr(not(test), expect(dead_code, reason = "the server offers no extension"))]
 pub(crate) fn write_deflated_frame(out: &mut Vec<u8>, is_text: bool, payload: &[u8]) {
     let opcode = OpCode::Data(if is_text { Data::Text } else { Data::Binary });
     FrameHeader { opcode, rsv1: true, ..FrameHeader::default() }
@@ -104,6 +103,19 @@ pub(crate) fn frame_len(bytes: &[u8]) -> usize {
         [_, len, ..] => 2 + usize::from(len),
         _ => bytes.len().max(1),
     }
+}
+
+/// Takes the whole frame at the front of `frames`, which were written here: its first byte, its payload, and what
+/// follows it; `None` at the end.
+pub(crate) fn frame_payload(frames: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&first, &len) = (frames.first()?, frames.get(1)?);
+    let start = match len {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    let (frame, rest) = frames.split_at_checked(frame_len(frames))?;
+    Some((first, frame.get(start..)?, rest))
 }
 
 /// Reads one frame header from the front of `bytes`.

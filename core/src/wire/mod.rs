@@ -10,13 +10,12 @@
 
 pub(crate) mod assembly;
 pub(crate) mod close;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the server offers no extension"))]
 pub(crate) mod deflate;
 pub(crate) mod frame;
 pub(crate) mod handshake;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use assembly::{Assembly, Item, Rules};
+pub(crate) use assembly::{Assembly, Item, Rules, judge_text};
 pub(crate) use close::{close_frame, reply_code};
-pub(crate) use frame::{Kind, Violation, frame_len, write_frame};
+pub(crate) use frame::{Kind, Violation, frame_len, frame_payload, write_deflated_frame, write_frame};

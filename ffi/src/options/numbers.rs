@@ -288,6 +288,19 @@ pub unsafe extern "C" fn klatsch_options_control_burst(
     set(options, |options| Ok(options.control_burst(control_burst)))
 }
 
+/// From how many bytes on what is sent to a connection at once is compressed, if it is agreed on; less goes
+/// plain, because compressing it saves next to nothing.
+///
+/// - `options`: required.
+/// - `deflate_min_bytes`: default 512; from 1 to 1073741824.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_deflate_min_bytes(
+    options: *mut klatsch_options_t,
+    deflate_min_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.deflate_min_bytes(deflate_min_bytes)))
+}
+
 /// How many bytes may wait for one connection that reads too slowly; past it the connection is closed with
 /// 1013.
 ///

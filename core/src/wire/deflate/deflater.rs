@@ -15,8 +15,8 @@
 //! - Its window [holds](Deflater::fits) the batch so far. The largest one always does.
 //! - With `server_no_context_takeover` it can read a batch's first message only.
 //!
-//! Frames between, plain or control, touch no context and may stand anywhere. There is no deflater of a
-//! smaller window: it would have to do all the work again for few.
+//! Frames between, plain or control, touch no context and may stand anywhere. A batch that many share is never
+//! deflated again for the few who have a smaller window.
 
 use std::fmt;
 
@@ -32,8 +32,15 @@ pub(crate) struct Deflater {
 impl Deflater {
     /// Makes a context at the start of a batch. `level` is zlib's, 0 (none) to 9 (smallest); more is taken
     /// for 9.
+    #[cfg(test)]
     pub(crate) fn new(level: u32) -> Deflater {
-        Deflater { stream: Compress::new(Compression::new(level.min(9)), false) }
+        Deflater::with_window(level, 15)
+    }
+
+    /// Makes a context for clients whose window has 2 to the power of `window_bits` bytes, 9 to 15.
+    pub(crate) fn with_window(level: u32, window_bits: u8) -> Deflater {
+        let level = Compression::new(level.min(9));
+        Deflater { stream: Compress::new_with_window_bits(level, false, window_bits.clamp(9, 15)) }
     }
 
     /// Appends `payload`, compressed, to `out`: the payload of one message, for
