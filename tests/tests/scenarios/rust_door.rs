@@ -1,0 +1,214 @@
+//! The Rust door: the crate itself.
+
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use klatsch::{
+    ConnectionId, Engine, Error, Event, Limits, NUMBER_OPTIONS, Options, Payload, QuestionId, Subject,
+    Verdict,
+};
+use klatsch_tests::driver::{Door, Fields, Refusal};
+use klatsch_tests::scenario::from_hex;
+
+#[derive(Default)]
+pub(crate) struct RustDoor {
+    options: Options,
+    engine: Option<Engine>,
+    events: Option<Receiver<Fields>>,
+}
+
+impl Door for RustDoor {
+    fn call(&mut self, command: &[&str]) -> Result<Fields, Refusal> {
+        self.carry_out(command)
+            .map_err(|error| Refusal { code: error.code().name().into(), words: error.message() })
+    }
+
+    fn event(&mut self, deadline: Duration) -> Option<Fields> {
+        self.events.as_ref()?.recv_timeout(deadline).ok()
+    }
+}
+
+impl RustDoor {
+    fn carry_out(&mut self, command: &[&str]) -> Result<Fields, Error> {
+        match command {
+            ["option", name, values @ ..] => self.set(name, values)?,
+            ["new"] => self.make()?,
+            _ => return self.call_engine(command),
+        }
+        Ok(Fields::new())
+    }
+
+    fn set(&mut self, name: &str, values: &[&str]) -> Result<(), Error> {
+        let options = std::mem::take(&mut self.options);
+        let on = values == ["true"];
+        self.options = match (name, values) {
+            ("listen", [address]) => options.listen(*address),
+            ("path", [path]) => options.path(*path),
+            ("raw", [path, subprotocol]) => options.raw(*path, *subprotocol),
+            ("allow_origin", [origin]) => options.allow_origin(*origin),
+            ("allow_host", [host]) => options.allow_host(*host),
+            ("host_name", [host_name]) => options.host_name(*host_name),
+            ("host_color", [color]) => options.host_color(*color),
+            ("limits", [limits]) => options.limits(Limits::from_name(limits)?),
+            ("adopt_only", [_]) => options.adopt_only(on),
+            ("tutorial", [_]) => options.tutorial(on),
+            ("page", [_]) => options.page(on),
+            ("require_origin", [_]) => options.require_origin(on),
+            ("ask_admit", [_]) => options.ask_admit(on),
+            ("ask_may_send", [_]) => options.ask_may_send(on),
+            (_, [value]) if NUMBER_OPTIONS.iter().any(|option| option.name == name) => {
+                let mut options = options;
+                options.set_number(name, value.parse().expect("a number option has a number"))?;
+                options
+            }
+            _ => panic!("there is no option {name} with {values:?}"),
+        };
+        Ok(())
+    }
+
+    fn make(&mut self) -> Result<(), Error> {
+        let engine = Engine::new(self.options.clone())?;
+        let mut events = engine.events()?;
+        let (sender, receiver) = mpsc::channel();
+        // It ends with the engine.
+        std::thread::spawn(move || {
+            while let Some(event) = events.next_blocking() {
+                if sender.send(fields(&event)).is_err() {
+                    break;
+                }
+            }
+        });
+        self.engine = Some(engine);
+        self.events = Some(receiver);
+        Ok(())
+    }
+
+    fn call_engine(&self, command: &[&str]) -> Result<Fields, Error> {
+        let engine = self.engine.as_ref().expect("the engine is made before it is used");
+        let mut reply = Fields::new();
+        match command {
+            ["start"] => reply.extend(engine.start()?.iter().map(ToString::to_string)),
+            ["stop", grace] => engine.stop_blocking(Duration::from_millis(number(grace)))?,
+            ["broadcast", room, text] => reply.push(engine.broadcast(room, text)?.offset.to_string()),
+            ["send", room, user, text] => reply.push(engine.send(room, user, text)?.offset.to_string()),
+            ["broadcast_all", text] => engine.broadcast_all(text)?,
+            ["tell", connection, kind, data] => engine.tell(id(connection), payload(kind, data))?,
+            ["tell_room", room, kind, data] => engine.tell_room(room, payload(kind, data))?,
+            ["tell_all", kind, data] => engine.tell_all(payload(kind, data))?,
+            ["kick", connection, reason] => engine.kick(id(connection), reason)?,
+            ["rooms"] => {
+                for room in engine.rooms()? {
+                    reply.extend([room.name.to_string(), room.member_count.to_string()]);
+                    reply.push(room.position.offset.to_string());
+                }
+            }
+            ["members", room] => {
+                for member in engine.members(room)? {
+                    reply.extend([member.user.to_string(), member.name.to_string()]);
+                    reply.extend([member.color.to_string(), member.connection_count.to_string()]);
+                }
+            }
+            ["member_count", room] => reply.push(engine.member_count(room)?.to_string()),
+            ["history", room, before, limit] => {
+                for message in engine.history(room, number(before), number(limit))? {
+                    reply.push(message.position.offset.to_string());
+                    reply.extend([message.name.to_string(), message.text]);
+                }
+            }
+            ["answer", question, verdict @ ..] => {
+                engine.answer(QuestionId(number(question)), read_verdict(verdict))?;
+            }
+            _ => panic!("there is no command {command:?}"),
+        }
+        Ok(reply)
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
+}
+
+fn id(text: &str) -> ConnectionId {
+    ConnectionId(number(text))
+}
+
+fn payload(kind: &str, data: &str) -> Payload {
+    match kind {
+        "text" => data.into(),
+        "binary" => from_hex(data).expect("bytes are in hexadecimal").into(),
+        _ => panic!("there is no payload {kind:?}"),
+    }
+}
+
+fn read_verdict(fields: &[&str]) -> Verdict {
+    match fields {
+        ["allow"] => Verdict::Allow,
+        ["allow_as", user, name] => Verdict::AllowAs {
+            user: Some((*user).to_owned()).filter(|user| !user.is_empty()),
+            name: (*name).to_owned(),
+        },
+        ["rewrite", text] => Verdict::Rewrite((*text).to_owned()),
+        ["refuse", reason] => Verdict::Refuse((*reason).to_owned()),
+        _ => panic!("there is no verdict {fields:?}"),
+    }
+}
+
+/// An event as every door's driver writes it.
+fn fields(event: &Event) -> Fields {
+    let mut fields = vec![event.kind().to_owned()];
+    match event {
+        Event::Started { addresses } => fields.extend(addresses.iter().map(ToString::to_string)),
+        Event::Connected { connection, dialect, room, path, .. } => {
+            let room = room.as_ref().map(ToString::to_string).unwrap_or_default();
+            fields.extend([connection.to_string(), dialect.name().into(), room, path.clone()]);
+        }
+        Event::Named { connection, user, name, color } => {
+            fields.extend([connection.to_string(), user.to_string(), name.to_string(), color.to_string()]);
+        }
+        Event::Joined { room, connection, user, name, member_count }
+        | Event::Left { room, connection, user, name, member_count } => {
+            fields.extend([room.to_string(), connection.to_string(), user.to_string()]);
+            fields.extend([name.to_string(), member_count.to_string()]);
+        }
+        Event::Message { connection, message } => {
+            fields.push(connection.map(|connection| connection.to_string()).unwrap_or_default());
+            fields.extend([message.room.to_string(), message.position.offset.to_string()]);
+            fields.extend([message.user.to_string(), message.name.to_string(), message.text.clone()]);
+        }
+        Event::Received { connection, payload } => {
+            fields.push(connection.to_string());
+            fields.extend(match payload {
+                Payload::Text(text) => ["text".to_owned(), text.clone()],
+                Payload::Binary(bytes) => {
+                    ["binary".to_owned(), bytes.iter().map(|byte| format!("{byte:02x}")).collect()]
+                }
+            });
+        }
+        Event::Disconnected { connection, code, reason } => {
+            fields.extend([connection.to_string(), code.to_string(), reason.clone()]);
+        }
+        Event::Refused { connection, error, .. } => {
+            fields.push(connection.map(|connection| connection.to_string()).unwrap_or_default());
+            fields.push(error.code().name().to_owned());
+        }
+        Event::Question(question) => {
+            fields.extend([question.id.0.to_string(), question.subject.name().into()]);
+            fields.push(question.connection.to_string());
+            match &question.subject {
+                Subject::Admit { dialect, room, path, .. } => {
+                    let room = room.as_ref().map(ToString::to_string).unwrap_or_default();
+                    fields.extend([dialect.name().into(), room, path.clone()]);
+                }
+                Subject::MaySend { room, user, name, text } => {
+                    fields.extend([room.to_string(), user.to_string(), name.to_string(), text.clone()]);
+                }
+                other => panic!("the scenarios do not know the question {other:?}"),
+            }
+        }
+        Event::Missed { count } => fields.push(count.to_string()),
+        Event::Degraded { error } | Event::Error { error } => fields.push(error.code().name().into()),
+        Event::Stopped => {}
+        other => panic!("the scenarios do not know the event {other:?}"),
+    }
+    fields
+}
