@@ -4,7 +4,7 @@
 //! and JSON text for all that has a structure. Each call converts in, makes one call to the core and converts
 //! out; a failure is thrown as an error whose `code` is the stable name. Nothing here decides anything.
 //!
-//! Every `#[napi]` function runs inside [`error::guard`]: a panic that left one would abort the host. A test
+//! Every `#[napi]` function runs inside `error::guard`: a panic that left one would abort the host. A test
 //! below reads the source for it.
 
 mod cleanup;

@@ -72,8 +72,9 @@ class Client {
   }
 
   /** Connects; with a name, it is in the room when this resolves. */
-  static async open(url, name) {
-    const client = new Client(new WebSocket(url));
+  /** `options` are those of npm ws; by default it offers permessage-deflate. */
+  static async open(url, name, options) {
+    const client = new Client(new WebSocket(url, options));
     await within(once(client.socket, 'open'), `${url} to open`);
     if (name !== undefined) {
       client.socket.send(name);

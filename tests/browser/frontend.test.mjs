@@ -12,7 +12,10 @@ let klatsch;
 let browser;
 before(async () => {
   if (limits.skip) return;
-  [tutorial, klatsch, browser] = await Promise.all([startTutorial(), startKlatsch({ args: ['--limits', 'load-test'] }), startBrowser()]);
+  // One after the other, so that whatever has started is stopped again when the next one fails to.
+  tutorial = await startTutorial();
+  klatsch = await startKlatsch({ args: ['--limits', 'load-test'] });
+  browser = await startBrowser();
 });
 after(async () => {
   await browser?.close();
