@@ -221,7 +221,8 @@ impl Shard {
         connection.phase = Phase::Open;
         connection.held = false;
         connection.heard_ms = now.ticks_ms;
-        self.send(slot, switching_protocols(&upgrade, subprotocol.as_deref()).into());
+        // With the history that follows it in this turn, in one write.
+        self.send_later(slot, switching_protocols(&upgrade, subprotocol.as_deref()).into());
         if !rest.is_empty() && self.connections.contains(slot as usize) {
             self.read_frames(slot, &mut rest);
         }

@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     pub(crate) seat: Option<Seat>,
     pub(crate) dialect: Dialect,
     pub(crate) terms: Terms,
+    /// The socket was the host's.
+    pub(crate) adopted: bool,
     /// It has sent a text: the next one is not its first.
     pub(crate) spoke: bool,
     /// It has a name, or is about to.
@@ -129,6 +131,7 @@ impl Connection {
     pub(crate) fn new(socket: TcpStream, head: Head, counted: Option<AddressKey>, now_ms: u64) -> Connection {
         Connection {
             socket,
+            adopted: head.adopted,
             id: ConnectionId(0),
             phase: Phase::Head(Box::new(head)),
             heard_ms: now_ms,

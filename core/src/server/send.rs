@@ -165,6 +165,14 @@ impl Shard {
         }
     }
 
+    /// Sends whole frames at the end of the turn, together with what else it has for the connection.
+    pub(super) fn send_later(&mut self, slot: u32, frames: Bytes) {
+        if let Some(connection) = self.connections.get_mut(slot as usize) {
+            queue(connection, frames, 0, self.now.ticks_ms);
+            self.unwritten.push(slot);
+        }
+    }
+
     /// Goes on with what waits for a connection.
     fn write(&mut self, slot: u32) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
@@ -323,8 +331,10 @@ impl Shard {
                 self.addresses.remove(&key);
             }
         }
-        // The socket is closed next; that it was not registered would change nothing.
-        let _ = self.registry.deregister(&mut connection.socket);
+        // Closing the descriptor ends its registration too, unless the host has kept another one for the socket.
+        if connection.adopted {
+            let _ = self.registry.deregister(&mut connection.socket);
+        }
     }
 }
 
