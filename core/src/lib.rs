@@ -81,6 +81,9 @@ mod push;
 mod rate;
 mod server;
 mod store;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod testing;
 mod time;
 mod wire;
 

@@ -103,6 +103,42 @@ fn every_violation_has_its_code_on_the_wire() {
 }
 
 #[test]
+fn what_the_host_answers_at_once_is_sent_before_a_violations_close() {
+    let mut host = host(Options::new().raw("/", "").tutorial(false).close_timeout_ms(300));
+    for (what, bytes) in [
+        ("in one piece", vec![[frame(0x81, b"hi"), frame(0xC1, b"x"), frame(0x81, b"more")].concat()]),
+        ("one by one", vec![frame(0x81, b"hi"), frame(0xC1, b"x"), frame(0x81, b"more")]),
+    ] {
+        let mut stream = open(&host);
+        bytes.iter().for_each(|bytes| stream.write_all(bytes).unwrap());
+        let Event::Received { connection, payload } = host.event_of("received") else { unreachable!() };
+        host.engine.tell(connection, payload).unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard[..4], *b"\x81\x02hi", "{what}");
+        assert_eq!((heard[4], &heard[6..8]), (0x88, &1002_u16.to_be_bytes()[..]), "{what}");
+        let Event::Disconnected { code, .. } = host.event() else { panic!("it is read no further, {what}") };
+        assert_eq!(code, 1002, "{what}");
+    }
+}
+
+#[test]
+fn a_connection_that_broke_the_protocol_is_closed_for_what_comes_first() {
+    let mut host = host(Options::new().raw("/", "").tutorial(false).close_timeout_ms(300));
+    let bad = [frame(0x81, b"hi"), frame(0xC1, b"x")].concat();
+    let mut kicked = open(&host);
+    kicked.write_all(&bad).unwrap();
+    let Event::Received { connection, .. } = host.event_of("received") else { unreachable!() };
+    host.engine.kick(connection, "out").unwrap();
+    assert!(matches!(close_code(&mut kicked), Some(1008 | 1002)));
+    let mut stopped = open(&host);
+    stopped.write_all(&bad).unwrap();
+    host.event_of("received");
+    host.stop();
+    assert!(matches!(close_code(&mut stopped), Some(1002)));
+}
+
+#[test]
 fn a_thousand_random_headers_end_only_their_own_connections() {
     let host = host(Options::new().close_timeout_ms(100).max_address_connection_count(0));
     let mut seed = 0x2545_F491_4F6C_DD1D_u64;

@@ -14,7 +14,7 @@ const FLOORS: [(Floor, &[&str]); 4] = [
     (Floor::Words, &["command", "error", "event", "id", "message", "options", "push", "rate", "time"]),
     (Floor::Pure, &["chat", "dialect", "fanout", "wire"]),
     (Floor::Edges, &["done", "events", "server", "store"]),
-    (Floor::Door, &["engine", "lib"]),
+    (Floor::Door, &["engine", "lib", "testing"]),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use crate::fanout::Outbox;
 use crate::id::ConnectionId;
 use crate::message::Payload;
 use crate::rate::Bucket;
-use crate::wire::Assembly;
+use crate::wire::{Assembly, Violation};
 
 use super::admission::Wanted;
 use super::compression::Terms;
@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     pub(crate) unread: Option<Box<[u8]>>,
     /// A raw message for which the host's queue had no place.
     pub(crate) parked: Option<Box<Payload>>,
+    /// When the host was handed a raw message last, in ticks.
+    pub(crate) handed_ms: u64,
     pub(crate) control: Bucket,
     pub(crate) seat: Option<Seat>,
     pub(crate) dialect: Dialect,
@@ -78,6 +80,9 @@ pub(crate) enum Phase {
     Asking(Box<Wanted>),
     /// It is a WebSocket.
     Open,
+    /// It broke the protocol and is read no further. The host may be about to answer what came before: that is
+    /// sent for a moment longer, and then the close frame.
+    Failing(Box<Violation>),
     /// A close frame is under way to it. Nothing that it sends counts, but its own close frame.
     Closing { deadline_ms: u64, peer: Peer },
     /// It has had an HTTP answer and nothing more to say. What it sends is thrown away, so that a reset does
@@ -140,6 +145,7 @@ impl Connection {
             outbox: None,
             unread: None,
             parked: None,
+            handed_ms: 0,
             control: Bucket::default(),
             seat: None,
             dialect: Dialect::Tutorial,

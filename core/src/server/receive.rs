@@ -50,6 +50,10 @@ impl Shard {
             && connection.held
         {
             connection.held = false;
+            if let Phase::Failing(violation) = &connection.phase {
+                let violation = **violation;
+                return self.fail(slot, violation);
+            }
             // What it sent meanwhile is on its side of the socket: the silence was the engine's.
             connection.heard_ms = now_ms;
             self.make_ready(slot);
@@ -94,8 +98,8 @@ impl Shard {
             Phase::Head(_) => self.read_head(slot, bytes),
             Phase::Open => self.read_frames(slot, bytes),
             Phase::Closing { peer: Peer::Awaited, .. } => self.await_close(slot, bytes),
-            // A connection that the host is asked about is held, so nothing of it comes here.
-            Phase::Closing { .. } | Phase::Asking(_) | Phase::Answered { .. } => {}
+            // Asking and failing connections are held, so nothing of them comes here.
+            Phase::Closing { .. } | Phase::Asking(_) | Phase::Failing(_) | Phase::Answered { .. } => {}
         }
     }
 
@@ -117,7 +121,7 @@ impl Shard {
                     connection.unread = Some(bytes[at..].into());
                 }
             }
-            Some(End::Violation(violation)) => self.fail(slot, violation),
+            Some(End::Violation(violation)) => self.fail_after_answers(slot, violation),
             Some(End::Closed(code, reason, reply)) => self.closed_by_peer(slot, code, reason, reply),
         }
     }
@@ -188,6 +192,7 @@ impl Shard {
                 }
             };
             let taken = self.shared.with(|hub| hub.received(id, payload, len)).unwrap_or(true);
+            connection.handed_ms = now.ticks_ms;
             if !taken {
                 connection.parked = Some(Box::new(payload()));
                 self.parked.push(slot);
@@ -206,6 +211,7 @@ impl Shard {
         let mut give = || payload.take().unwrap_or(Payload::Text(String::new()));
         if self.shared.with(|hub| hub.received(id, &mut give, len)).unwrap_or(true) {
             connection.heard_ms = self.now.ticks_ms;
+            connection.handed_ms = self.now.ticks_ms;
             return true;
         }
         connection.parked = payload.map(Box::new);
@@ -237,8 +243,23 @@ impl Shard {
         }
     }
 
-    fn fail(&mut self, slot: u32, violation: Violation) {
-        let id = self.connections[slot as usize].id;
+    /// Closes a connection that broke the protocol. What it sent before stands, so if the host was handed a message
+    /// of it just now, its answer has a moment to go out first.
+    fn fail_after_answers(&mut self, slot: u32, violation: Violation) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let until_ms = connection.handed_ms + ANSWER_MS;
+        if connection.dialect != Dialect::Raw || until_ms <= self.now.ticks_ms {
+            return self.fail(slot, violation);
+        }
+        connection.phase = Phase::Failing(Box::new(violation));
+        connection.held = true;
+        self.releases.push(std::cmp::Reverse((until_ms, slot, connection.id)));
+    }
+
+    pub(super) fn fail(&mut self, slot: u32, violation: Violation) {
+        let connection = &mut self.connections[slot as usize];
+        let id = connection.id;
+        connection.phase = Phase::Failing(Box::new(violation));
         tracing::debug!(
             connection = id.0,
             code = violation.code,
@@ -246,14 +267,6 @@ impl Shard {
             "protocol violated"
         );
         self.close(slot, violation.code, violation.reason, true);
-        if let Some(connection) = self.connections.get_mut(slot as usize)
-            && let Phase::Closing { peer, .. } = &mut connection.phase
-        {
-            *peer = Peer::Deaf;
-            if connection.outbox.is_none() {
-                self.drained(slot);
-            }
-        }
     }
 
     /// Closes a connection for a cause of the engine's, ahead of what waits for it.
@@ -264,6 +277,9 @@ impl Shard {
 
 /// A turn that has so much to send reads no further.
 const MAX_TURN_BYTES: usize = 1024 * 1024;
+/// How long the host has to answer the messages before a violation. Long beside what a host that answers at once
+/// takes on a busy machine, short beside the time that a closing handshake may take.
+const ANSWER_MS: u64 = 200;
 /// RFC 6455 §7.1.5: what a close frame without a code means.
 const NO_CODE: u16 = 1005;
 const TOO_MANY_CONTROL_FRAMES: Violation =

@@ -53,7 +53,7 @@ impl Shard {
                 // RFC 6455 §5.5.1: nothing follows a close frame, which overtakes what the turn had for it.
                 let terms = self
                     .find(slot, id)
-                    .filter(|connection| matches!(connection.phase, Phase::Open))
+                    .filter(|connection| matches!(connection.phase, Phase::Open | Phase::Failing(_)))
                     .map(|connection| connection.terms);
                 if let Some(terms) = terms {
                     let frames = self.compression.personal(frames, terms);
@@ -230,10 +230,12 @@ impl Shard {
     pub(super) fn close(&mut self, slot: u32, code: u16, reason: &str, ahead: bool) {
         let deadline_ms = self.now.ticks_ms + self.settings.close_timeout_ms;
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        if !matches!(connection.phase, Phase::Open) {
-            return;
-        }
-        connection.phase = Phase::Closing { deadline_ms, peer: Peer::Awaited };
+        let peer = match connection.phase {
+            Phase::Open => Peer::Awaited,
+            Phase::Failing(_) => Peer::Deaf,
+            _ => return,
+        };
+        connection.phase = Phase::Closing { deadline_ms, peer };
         connection.unread = None;
         connection.parked = None;
         connection.held = false;
@@ -242,6 +244,11 @@ impl Shard {
         }
         self.leave(slot, code, reason);
         self.send(slot, close_frame(code, reason).into());
+        if peer == Peer::Deaf
+            && self.connections.get(slot as usize).is_some_and(|connection| connection.outbox.is_none())
+        {
+            self.drained(slot);
+        }
         self.make_ready(slot);
     }
 
@@ -269,8 +276,12 @@ impl Shard {
 
     /// The engine stops: a WebSocket is closed after what waits for it, anything else is cut.
     pub(super) fn dismiss(&mut self, slot: u32) {
-        match self.connections[slot as usize].phase {
+        match &self.connections[slot as usize].phase {
             Phase::Open => self.close(slot, close_code(Cause::GoingAway), "the server stops", false),
+            Phase::Failing(violation) => {
+                let violation = **violation;
+                self.fail(slot, violation);
+            }
             Phase::Closing { .. } => {}
             Phase::Answered { shut: false, .. } => {}
             Phase::Head(_) | Phase::Asking(_) | Phase::Answered { .. } => self.remove(slot),
@@ -285,7 +296,7 @@ impl Shard {
 
     fn too_slow(&mut self, slot: u32) {
         match self.connections[slot as usize].phase {
-            Phase::Open => {
+            Phase::Open | Phase::Failing(_) => {
                 self.close_for(
                     slot,
                     Cause::TooSlow,

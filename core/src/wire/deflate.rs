@@ -11,8 +11,8 @@
 mod deflater;
 mod inflater;
 mod negotiation;
-#[cfg(test)]
-mod reference;
+#[cfg(any(test, feature = "testing"))]
+pub(super) mod reference;
 
 pub(crate) use deflater::Deflater;
 pub(crate) use inflater::Inflater;

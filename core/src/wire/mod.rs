@@ -11,7 +11,11 @@
 pub(crate) mod assembly;
 pub(crate) mod close;
 pub(crate) mod deflate;
+#[cfg(any(test, feature = "testing"))]
+mod differential;
 pub(crate) mod frame;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzzed;
 pub(crate) mod handshake;
 #[cfg(test)]
 mod testing;

@@ -1,14 +1,14 @@
-//! An inflater for the tests: RFC 1951 line by line, one bit at a time, sharing nothing with the one in use.
+//! An inflater for tests: RFC 1951 line by line, one bit at a time, sharing nothing with the one in use.
 //! It keeps its context from message to message, as a client does, and remembers how far back it had to look.
 
 /// A client's end of a connection.
 #[derive(Default)]
-pub(super) struct Reference {
+pub(in crate::wire) struct Reference {
     /// Everything that ever came out.
-    pub(super) out: Vec<u8>,
+    pub(in crate::wire) out: Vec<u8>,
     /// The longest distance since the last [`mark`](Reference::mark), and the earliest place it led to.
-    pub(super) farthest: usize,
-    pub(super) earliest: usize,
+    pub(in crate::wire) farthest: usize,
+    pub(in crate::wire) earliest: usize,
     /// Where what may be referred to begins.
     history: usize,
     max_len: usize,
@@ -16,22 +16,24 @@ pub(super) struct Reference {
 
 impl Reference {
     /// With a limit for what one message becomes.
-    pub(super) fn new(max_len: usize) -> Reference {
+    pub(in crate::wire) fn new(max_len: usize) -> Reference {
         Reference { earliest: usize::MAX, max_len, ..Reference::default() }
     }
 
     /// Forgets what distances there were.
-    pub(super) fn mark(&mut self) {
+    #[cfg(test)]
+    pub(in crate::wire) fn mark(&mut self) {
         (self.farthest, self.earliest) = (0, usize::MAX);
     }
 
     /// Forgets the context.
-    pub(super) fn forget(&mut self) {
+    #[cfg(test)]
+    pub(in crate::wire) fn forget(&mut self) {
         self.history = self.out.len();
     }
 
     /// Inflates one message; it must end with the empty stored block of a flush, or with a last block.
-    pub(super) fn read(&mut self, payload: &[u8]) -> Result<Vec<u8>, &'static str> {
+    pub(in crate::wire) fn read(&mut self, payload: &[u8]) -> Result<Vec<u8>, &'static str> {
         let start = self.out.len();
         let bytes = [payload, &[0, 0, 0xff, 0xff]].concat();
         let mut bits = Bits { bytes: &bytes, at: 0 };
@@ -209,7 +211,7 @@ impl Bits<'_> {
     }
 }
 
-pub(super) const TOO_LARGE: &str = "too large";
+pub(in crate::wire) const TOO_LARGE: &str = "too large";
 
 /// RFC 1951 §3.2.5: the least length or distance, and how many bits are added.
 const LENGTHS: [(usize, usize); 29] = [
