@@ -375,7 +375,8 @@ typedef struct {
     klatsch_text_t path;
     // The query of the request, as it came, without the `?`; may be empty.
     klatsch_text_t query;
-    // Where the connection comes from, `IP:PORT` or `[IPv6]:PORT`; NULL for a Unix socket.
+    // Where the connection comes from, `IP:PORT` or `[IPv6]:PORT`; NULL for a Unix socket. If a trusted proxy
+    // said so, the port may be 0.
     klatsch_text_t address;
     // What a raw connection sent, with a NUL behind it that is not counted.
     const uint8_t *data;
@@ -385,7 +386,7 @@ typedef struct {
     uint32_t payload_kind;
     // Always 0.
     uint32_t reserved;
-    // Where the engine listens, one for each listener.
+    // Where the engine listens, one for each listener that is TCP.
     const klatsch_text_t *addresses;
     // How many addresses.
     size_t address_count;
@@ -516,7 +517,9 @@ void klatsch_options_free(klatsch_options_t *options);
 // Listens on this address too. May be called several times.
 //
 // - `options`: required.
-// - `address`: UTF-8, copied. `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`; port 0 takes a free one.
+// - `address`: UTF-8, copied. `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`; port 0 takes a free one. Or a
+//   Unix socket: `unix:/run/chat.sock`. Its file is removed when the engine stops, and one on which nobody
+//   listens any more is replaced; who may connect is the file's mode, which the process's umask decides.
 //
 // Default, when it is never called: `127.0.0.1:1337`, which only this machine can reach.
 klatsch_code_t klatsch_options_listen(klatsch_options_t *options, const char *address, size_t address_length);
@@ -584,6 +587,23 @@ klatsch_code_t klatsch_options_allow_origin(klatsch_options_t *options,
 // Default, when it is never called: any name where a listener is not on loopback, and for adopted
 // connections; else only loopback names and addresses.
 klatsch_code_t klatsch_options_allow_host(klatsch_options_t *options, const char *host, size_t host_length);
+
+// Believes this proxy, or every one in this network, about whose connection it hands on. May be called
+// several times.
+//
+// - `options`: required.
+// - `network`: UTF-8, copied. Like `10.0.0.7`, `10.0.0.0/8` or `2001:db8::/32`; or `unix`: whoever comes by a
+//   Unix socket that has a path.
+//
+// Such a connection is its client's for the events and for `max_address_connection_count`. The client is the
+// last address in `X-Forwarded-For` that is not a trusted proxy's itself; a request whose header says anything
+// but an address there is answered 400. From everybody else the header is ignored, since anybody can write one:
+// list no network that strangers are in.
+//
+// Default, when it is never called: nobody is believed.
+klatsch_code_t klatsch_options_trusted_proxy(klatsch_options_t *options,
+                                             const char *network,
+                                             size_t network_length);
 
 // Sets whether a WebSocket request without an `Origin` is refused.
 //
@@ -757,8 +777,8 @@ klatsch_code_t klatsch_options_max_assembly_ms(klatsch_options_t *options, uint6
 klatsch_code_t klatsch_options_max_connection_count(klatsch_options_t *options,
                                                     uint64_t max_connection_count);
 
-// How many connections one IP address may have; one more is answered 429. 0: no limit. Peers on a Unix
-// socket are not counted.
+// How many connections one IP address, or one IPv6 /64, may have; one more is answered 429. 0: no limit.
+// Peers on a Unix socket are not counted, and of a trusted proxy its clients are.
 //
 // - `options`: required.
 // - `max_address_connection_count`: default 100; from 0 to 16000000.
@@ -852,7 +872,8 @@ klatsch_code_t klatsch_engine_start(klatsch_engine_t *engine, klatsch_error_t **
 // Fails with `KLATSCH_DEADLOCK` inside a callback of this engine.
 klatsch_code_t klatsch_engine_stop(klatsch_engine_t *engine, uint64_t grace_ms, klatsch_error_t **out_error);
 
-// Tells where the engine listens: one address for each `klatsch_options_listen`, in their order.
+// Tells where the engine listens: one address for each `klatsch_options_listen` that is TCP, in their order.
+// Unix sockets are where the options say, so they are not listed.
 //
 // - `engine`: required. It listens nowhere while it does not run.
 // - `index`: which address, counted from 0.

@@ -61,7 +61,7 @@ export interface Room {
 }
 
 export interface StartedEvent {
-  /** `IP:PORT`, one for each `listen`, in their order. */
+  /** `IP:PORT`, one for each `listen` that is TCP, in their order. */
   readonly addresses: readonly string[];
 }
 
@@ -72,7 +72,7 @@ export interface ConnectedEvent {
   readonly room: string | null;
   /** The path it asked for, without the query. */
   readonly path: string;
-  /** Where it comes from, `IP:PORT`; null for a Unix socket. */
+  /** Where it comes from, `IP:PORT`; null for a Unix socket. If a trusted proxy said so, the port may be 0. */
   readonly address: string | null;
 }
 
@@ -115,7 +115,7 @@ export interface DisconnectedEvent {
 export interface RefusedEvent {
   /** Which connection, where it had got so far as to have a number. */
   readonly connection: number | null;
-  /** Where it comes from, `IP:PORT`; null for a Unix socket. */
+  /** Where it comes from, `IP:PORT`; null for a Unix socket. If a trusted proxy said so, the port may be 0. */
   readonly address: string | null;
   /** What was refused, and why. */
   readonly error: KlatschError;
@@ -169,7 +169,7 @@ type Awaitable<Value> = Value | PromiseLike<Value>;
 /** May this connection come in? Asked before the opening handshake is answered. */
 export interface AdmitQuestion {
   readonly connection: number;
-  /** Where it comes from, `IP:PORT`; null for a Unix socket. */
+  /** Where it comes from, `IP:PORT`; null for a Unix socket. If a trusted proxy said so, the port may be 0. */
   readonly address: string | null;
   readonly dialect: Dialect;
   /** The room it wants to enter. */
@@ -225,7 +225,9 @@ export interface RawPath {
 export interface EngineOptions {
   /**
    * Where to listen: `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT`, or a port of this machine that only this
-   * machine can reach; several in an array. Port 0 takes a free one. Default `127.0.0.1:1337`.
+   * machine can reach; several in an array. Port 0 takes a free one. Or a Unix socket: `unix:/run/chat.sock`. Its
+   * file is removed when the engine stops, and one on which nobody listens any more is replaced; who may connect
+   * is the file's mode, which the process's umask decides. Default `127.0.0.1:1337`.
    */
   listen?: string | number | readonly (string | number)[] | undefined;
   /** Listens nowhere: every connection comes by {@link Engine.attach}. Default false. */
@@ -245,6 +247,13 @@ export interface EngineOptions {
   allowOrigin?: string | readonly string[] | undefined;
   /** Answers requests for these host names too: `chat.example`, `chat.example:8080`. Another is answered 421. */
   allowHost?: string | readonly string[] | undefined;
+  /**
+   * Believes these proxies about whose connections they hand on: `10.0.0.7`, `10.0.0.0/8`, `2001:db8::/32`; or
+   * `unix`: whoever comes by a Unix socket that has a path. Such a connection is its client's for the events and for
+   * `maxAddressConnectionCount`: the last address in `X-Forwarded-For` that is not a trusted proxy's itself.
+   * From everybody else the header is ignored. Default: nobody is believed.
+   */
+  trustedProxy?: string | readonly string[] | undefined;
   /** Whether a WebSocket request without an `Origin` is refused. Default false. */
   requireOrigin?: boolean | undefined;
   /**
@@ -358,8 +367,8 @@ export interface EngineOptions {
    */
   maxConnectionCount?: number | undefined;
   /**
-   * How many connections one IP address may have; one more is answered 429. 0: no limit. Peers on a Unix socket are
-   * not counted. Default 100; from 0 to 16000000.
+   * How many connections one IP address, or one IPv6 /64, may have; one more is answered 429. 0: no limit. Peers on
+   * a Unix socket are not counted, and of a trusted proxy its clients are. Default 100; from 0 to 16000000.
    */
   maxAddressConnectionCount?: number | undefined;
   /**
@@ -484,7 +493,7 @@ export class Engine extends EventEmitter {
 
   /**
    * Starts the engine, which then keeps the process alive ({@link unref}). Resolves with the addresses,
-   * `IP:PORT`, when it listens.
+   * `IP:PORT`, when it listens. Unix sockets are where the options say, so they are not listed.
    *
    * Rejects with `already_running` (also while it is still stopping), `cannot_listen`, `system`; with the signal's
    * reason when that was aborted before.
@@ -499,7 +508,7 @@ export class Engine extends EventEmitter {
    */
   stop(options?: { graceMs?: number | undefined }): Promise<void>;
 
-  /** Where the engine listens, `IP:PORT`; empty while it does not run. */
+  /** Where the engine listens, `IP:PORT`, Unix sockets left out; empty while it does not run. */
   readonly addresses: string[];
 
   /**

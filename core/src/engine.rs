@@ -26,7 +26,7 @@ use crate::message::{Member, Message, Payload, Room};
 use crate::options::{Checked, Options};
 use crate::rate::Rate;
 use crate::server::{
-    Adopted, Control, Hub, HubSettings, Rules, Shard, ShardSettings, Shared, Site, bind, internal,
+    Adopted, Control, Hub, HubSettings, Listener, Rules, Shard, ShardSettings, Shared, Site, internal,
 };
 use crate::store::Memory;
 use crate::time::Now;
@@ -74,7 +74,7 @@ impl Engine {
     }
 
     /// Binds, starts the engine's own thread and returns when it listens, with the addresses, one for each
-    /// `listen`, in their order.
+    /// `listen` that is TCP, in their order. Unix sockets are where the options say, so they are not listed.
     ///
     /// # Errors
     /// `already_running`, `cannot_listen`, `system`, `forked`, `internal`.
@@ -121,7 +121,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Where the engine listens; empty while it does not run.
+    /// Where the engine listens, Unix sockets left out; empty while it does not run.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.inner
             .lock()
@@ -308,15 +308,16 @@ impl Inner {
         let shared = self.shared.get_or_try_init(|| self.share())?.clone();
         // Whether there was a panic in an earlier life.
         shared.with(|_| ())?;
-        let sockets =
-            self.checked.listen.iter().map(|&address| bind(address)).collect::<Result<Vec<_>, _>>()?;
+        let listeners = self.checked.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let system = |source| Error::with_source(ErrorCode::System, "the engine cannot start", source);
-        let addresses = sockets
+        let addresses = listeners
             .iter()
-            .map(|socket| socket.local_addr())
+            .filter_map(|listener| listener.address().transpose())
             .collect::<Result<Vec<_>, _>>()
             .map_err(system)?;
-        let shard = Shard::new(shared.clone(), self.shard_settings(&addresses)?, sockets).map_err(system)?;
+        let is_local = !listeners.is_empty() && listeners.iter().all(Listener::is_local);
+        let settings = self.shard_settings(&addresses, is_local)?;
+        let shard = Shard::new(shared.clone(), settings, listeners).map_err(system)?;
         let (control, done) = (shard.control(), Arc::new(Done::default()));
         let ended = (self.dropped.clone(), done.clone(), addresses.clone());
         let (report, started) = sync_channel(1);
@@ -384,7 +385,7 @@ impl Inner {
         }
     }
 
-    fn shard_settings(&self, bound: &[SocketAddr]) -> Result<ShardSettings, Error> {
+    fn shard_settings(&self, bound: &[SocketAddr], is_local: bool) -> Result<ShardSettings, Error> {
         let (options, numbers) = (&self.options, &self.options.numbers);
         let rules = Rules {
             path: options.path.clone(),
@@ -395,6 +396,7 @@ impl Inner {
             require_origin: options.require_origin,
             deflate: options.deflate,
             bound: bound.iter().map(SocketAddr::ip).collect(),
+            is_local,
             site: options.page.then(|| Site::new(&options.path)),
         };
         Ok(ShardSettings {
@@ -412,6 +414,7 @@ impl Inner {
                 count => usize::try_from(count).unwrap_or(usize::MAX),
             },
             max_address_connection_count: numbers.max_address_connection_count,
+            trusted: self.checked.trusted.clone(),
             control_rate: Rate { per_second: numbers.control_rate, burst: numbers.control_burst },
             deflate_min_bytes: usize::try_from(numbers.deflate_min_bytes).unwrap_or(usize::MAX),
             outbox_bytes: usize::try_from(numbers.outbox_bytes).unwrap_or(usize::MAX),

@@ -13,7 +13,7 @@ use crate::message::{Color, Message, Payload};
 pub enum Event {
     /// The engine listens.
     Started {
-        /// Where, one for each listener.
+        /// Where, one for each listener that is TCP.
         addresses: Vec<SocketAddr>,
     },
     /// A WebSocket is open. For a chat connection [`Event::Named`] and [`Event::Joined`] follow when it
@@ -27,7 +27,7 @@ pub enum Event {
         room: Option<RoomName>,
         /// The path it asked for, without the query.
         path: String,
-        /// Where it comes from; `None` for a Unix socket.
+        /// Where it comes from; `None` for a Unix socket. If a trusted proxy said so, the port may be 0.
         address: Option<SocketAddr>,
     },
     /// A connection has a name, and so a user.
@@ -94,7 +94,7 @@ pub enum Event {
     Refused {
         /// Which connection, where it had got so far as to have a number.
         connection: Option<ConnectionId>,
-        /// Where it comes from; `None` for a Unix socket.
+        /// Where it comes from; `None` for a Unix socket. If a trusted proxy said so, the port may be 0.
         address: Option<SocketAddr>,
         /// What was refused, and why.
         error: Error,
@@ -203,7 +203,7 @@ pub struct Question {
     pub id: QuestionId,
     /// The connection that it is about.
     pub connection: ConnectionId,
-    /// Where the connection comes from; `None` for a Unix socket.
+    /// Where the connection comes from; `None` for a Unix socket. If a trusted proxy said so, the port may be 0.
     pub address: Option<SocketAddr>,
     /// What is asked.
     pub subject: Subject,

@@ -57,7 +57,7 @@
 //!
 //! Three floors; a file may use what is below it, and a test reads the imports:
 //!
-//! - **Words**, plain types that are right once made: `error id message event options command push rate time`.
+//! - **Words**, plain types that are right once made: `error id message event options command push network rate time`.
 //! - **Pure**, state machines without socket, file, thread, clock or randomness, which do not know one another:
 //!   `wire` (bytes ⇄ whole messages), `dialect` (text ⇄ commands and pushes), `chat` (what it means), `fanout` (who
 //!   gets which bytes).
@@ -76,6 +76,7 @@ mod events;
 mod fanout;
 mod id;
 mod message;
+mod network;
 mod options;
 mod push;
 mod rate;

@@ -1,10 +1,15 @@
 //! What a host may set before the engine starts, and the only defaults there are.
 
+mod listen;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::error::{Error, ErrorCode};
 use crate::id::UserName;
 use crate::message::Color;
+use crate::network::Trusted;
+
+pub(crate) use listen::Listen;
 
 macro_rules! numbers {
     ($($(#[doc = $doc:literal])+ $name:ident: $default:literal, $min:literal ..= $max:literal;)+) => {
@@ -92,8 +97,8 @@ numbers! {
     /// How many connections there may be; one more is answered 503. 0: as many as the process's
     /// descriptors allow, less a reserve for the host.
     max_connection_count: 0, 0 ..= 16_000_000;
-    /// How many connections one IP address may have; one more is answered 429. 0: no limit. Peers on a
-    /// Unix socket are not counted.
+    /// How many connections one IP address, or one IPv6 /64, may have; one more is answered 429. 0: no
+    /// limit. Peers on a Unix socket are not counted, and of a trusted proxy its clients are.
     max_address_connection_count: 100, 0 ..= 16_000_000;
     /// How many rooms there may be. When they are all there, a room without connections is forgotten to
     /// make place; if none is empty, the new one is refused.
@@ -183,6 +188,7 @@ pub struct Options {
     pub(crate) allow_origin: Vec<String>,
     pub(crate) allow_host: Vec<String>,
     pub(crate) require_origin: bool,
+    pub(crate) trusted_proxy: Vec<String>,
     pub(crate) deflate: bool,
     pub(crate) ask_admit: bool,
     pub(crate) ask_may_send: bool,
@@ -210,6 +216,7 @@ impl Default for Options {
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
             require_origin: false,
+            trusted_proxy: Vec::new(),
             deflate: true,
             ask_admit: false,
             ask_may_send: false,
@@ -226,7 +233,9 @@ impl Options {
         Options::default()
     }
 
-    /// Listens on this address too: `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`; port 0 takes a free one.
+    /// Listens on this address too: `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`; port 0 takes a free one. Or on
+    /// a Unix socket: `unix:/run/chat.sock`. Its file is removed when the engine stops, and one on which nobody
+    /// listens any more is replaced; who may connect is the file's mode, which the process's umask decides.
     ///
     /// Default, when it is never called: `127.0.0.1:1337`, which only this machine can reach.
     #[must_use]
@@ -307,6 +316,21 @@ impl Options {
     #[must_use]
     pub fn require_origin(mut self, on: bool) -> Options {
         self.require_origin = on;
+        self
+    }
+
+    /// Believes this proxy, or every one in this network, about whose connection it hands on: `10.0.0.7`,
+    /// `10.0.0.0/8`, `2001:db8::/32`; or `unix`: whoever comes by a Unix socket that has a path. May be called
+    /// several times. Such a connection is its client's for the events and for `max_address_connection_count`.
+    ///
+    /// The client is the last address in `X-Forwarded-For` that is not a trusted proxy's itself; a request whose
+    /// header says anything but an address there is answered 400. From everybody else the header is ignored,
+    /// since anybody can write one: list no network that strangers are in.
+    ///
+    /// Default, when it is never called: nobody is believed.
+    #[must_use]
+    pub fn trusted_proxy(mut self, network: impl Into<String>) -> Options {
+        self.trusted_proxy.push(network.into());
         self
     }
 
@@ -420,6 +444,15 @@ impl Options {
                 )));
             }
         }
+        let mut trusted = Trusted::default();
+        for network in &self.trusted_proxy {
+            if !trusted.add(network) {
+                return Err(invalid(format!(
+                    "trusted_proxy is {network:?}; it must be an address like 10.0.0.7, a network like 10.0.0.0/8 \
+                     without bits behind its prefix, or unix"
+                )));
+            }
+        }
         let host_name = UserName::new(&self.host_name)
             .map_err(|error| invalid(format!("host_name is {:?}: {}", self.host_name, error.message())))?;
         let host_color = Color::from_name(&self.host_color).ok_or_else(|| {
@@ -428,34 +461,23 @@ impl Options {
                 self.host_color
             ))
         })?;
-        Ok(Checked { listen: self.addresses()?, host_name, host_color })
+        Ok(Checked { listen: self.addresses()?, trusted, host_name, host_color })
     }
 
-    fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
+    fn addresses(&self) -> Result<Vec<Listen>, Error> {
         if self.listen.is_empty() && !self.adopt_only {
-            return Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]);
+            let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
+            return Ok(vec![Listen::Tcp(address)]);
         }
-        self.listen
-            .iter()
-            .map(|text| {
-                let literal = match text.strip_prefix("localhost:") {
-                    Some(port) => format!("127.0.0.1:{port}"),
-                    None => text.clone(),
-                };
-                literal.parse().map_err(|_| {
-                    invalid(format!(
-                        "listen is {text:?}; it must be IP:PORT, like 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
-                    ))
-                })
-            })
-            .collect()
+        self.listen.iter().map(|text| Listen::parse(text)).collect()
     }
 }
 
 /// What the options say once they are checked and read.
 #[derive(Clone, Debug)]
 pub(crate) struct Checked {
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<Listen>,
+    pub(crate) trusted: Trusted,
     pub(crate) host_name: UserName,
     pub(crate) host_color: Color,
 }
@@ -485,7 +507,7 @@ mod tests {
     #[test]
     fn the_defaults_are_right_and_listen_on_loopback() {
         let checked = Options::new().check().unwrap();
-        assert_eq!(checked.listen, ["127.0.0.1:1337".parse().unwrap()]);
+        assert_eq!(checked.listen, [Listen::Tcp("127.0.0.1:1337".parse().unwrap())]);
         for option in NUMBER_OPTIONS {
             assert!((option.min..=option.max).contains(&option.default), "{}", option.name);
             assert!(option.meaning.ends_with('.'), "{}", option.name);
@@ -510,6 +532,9 @@ mod tests {
         for (options, word) in [
             (Options::new().listen("example.org:80"), "IP:PORT"),
             (Options::new().listen("127.0.0.1"), "IP:PORT"),
+            (Options::new().listen("unix:"), "unix:/run/chat.sock"),
+            (Options::new().listen("unix:/a\0b"), "unix:/run/chat.sock"),
+            (Options::new().listen(format!("unix:/{}", "x".repeat(200))), "unix:/run/chat.sock"),
             (Options::new().listen("127.0.0.1:0").adopt_only(true), "adopt_only"),
             (Options::new().path("chat"), "begins with /"),
             (Options::new().raw("/a b", ""), "no blank"),
@@ -518,6 +543,8 @@ mod tests {
             (Options::new().allow_origin("chat.example"), "https://"),
             (Options::new().allow_origin("https://*.example"), "https://"),
             (Options::new().allow_host("http://x"), "chat.example"),
+            (Options::new().trusted_proxy("proxy.example"), "10.0.0.0/8"),
+            (Options::new().trusted_proxy("10.0.0.1/8"), "trusted_proxy"),
             (Options::new().host_name(" "), "host_name"),
             (Options::new().host_color("white;background:url(//x)"), "black"),
         ] {
@@ -525,7 +552,8 @@ mod tests {
             assert!(words.contains(word), "{words}");
         }
         assert!(Options::new().raw("/", "").tutorial(false).check().is_ok());
-        assert!(Options::new().listen("localhost:0").listen("[::1]:0").check().is_ok());
+        let listed = Options::new().listen("localhost:0").listen("[::1]:0").listen("unix:/run/chat.sock");
+        assert_eq!(listed.check().unwrap().listen[2].to_string(), "unix:/run/chat.sock");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::process::alone;
 use common::{Client, DEADLINE, host};
 use klatsch::{Engine, ErrorCode, Event, Options};
 
@@ -27,21 +28,6 @@ fn left_behind() -> (usize, usize) {
         .filter(|target| !target.to_string_lossy().contains("/proc/"))
         .count();
     (threads, descriptors)
-}
-
-/// Runs a test of this file in a process of its own; gives whether this is that process.
-fn alone(name: &str) -> bool {
-    if std::env::var_os("KLATSCH_ALONE").is_some() {
-        return true;
-    }
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--nocapture"])
-        .env("KLATSCH_ALONE", "1")
-        .output()
-        .unwrap();
-    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
-    assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"));
-    false
 }
 
 #[test]

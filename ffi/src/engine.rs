@@ -131,7 +131,8 @@ pub unsafe extern "C" fn klatsch_engine_stop(
     unsafe { guard(out_error, body) }
 }
 
-/// Tells where the engine listens: one address for each `klatsch_options_listen`, in their order.
+/// Tells where the engine listens: one address for each `klatsch_options_listen` that is TCP, in their order.
+/// Unix sockets are where the options say, so they are not listed.
 ///
 /// - `engine`: required. It listens nowhere while it does not run.
 /// - `index`: which address, counted from 0.

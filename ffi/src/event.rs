@@ -135,7 +135,8 @@ pub struct klatsch_event_t {
     pub path: klatsch_text_t,
     /// The query of the request, as it came, without the `?`; may be empty.
     pub query: klatsch_text_t,
-    /// Where the connection comes from, `IP:PORT` or `[IPv6]:PORT`; NULL for a Unix socket.
+    /// Where the connection comes from, `IP:PORT` or `[IPv6]:PORT`; NULL for a Unix socket. If a trusted proxy
+    /// said so, the port may be 0.
     pub address: klatsch_text_t,
     /// What a raw connection sent, with a NUL behind it that is not counted.
     pub data: *const u8,
@@ -145,7 +146,7 @@ pub struct klatsch_event_t {
     pub payload_kind: u32,
     /// Always 0.
     pub reserved: u32,
-    /// Where the engine listens, one for each listener.
+    /// Where the engine listens, one for each listener that is TCP.
     pub addresses: *const klatsch_text_t,
     /// How many addresses.
     pub address_count: usize,

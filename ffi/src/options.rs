@@ -90,7 +90,9 @@ pub unsafe extern "C" fn klatsch_options_free(options: *mut klatsch_options_t) {
 /// Listens on this address too. May be called several times.
 ///
 /// - `options`: required.
-/// - `address`: UTF-8, copied. `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`; port 0 takes a free one.
+/// - `address`: UTF-8, copied. `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`; port 0 takes a free one. Or a
+///   Unix socket: `unix:/run/chat.sock`. Its file is removed when the engine stops, and one on which nobody
+///   listens any more is replaced; who may connect is the file's mode, which the process's umask decides.
 ///
 /// Default, when it is never called: `127.0.0.1:1337`, which only this machine can reach.
 #[unsafe(no_mangle)]
@@ -224,6 +226,32 @@ pub unsafe extern "C" fn klatsch_options_allow_host(
         // SAFETY: the conventions of the header: text lives for the call.
         let host = unsafe { text::required("host", host, host_length) }?;
         Ok(options.allow_host(host))
+    })
+}
+
+/// Believes this proxy, or every one in this network, about whose connection it hands on. May be called
+/// several times.
+///
+/// - `options`: required.
+/// - `network`: UTF-8, copied. Like `10.0.0.7`, `10.0.0.0/8` or `2001:db8::/32`; or `unix`: whoever comes by a
+///   Unix socket that has a path.
+///
+/// Such a connection is its client's for the events and for `max_address_connection_count`. The client is the
+/// last address in `X-Forwarded-For` that is not a trusted proxy's itself; a request whose header says anything
+/// but an address there is answered 400. From everybody else the header is ignored, since anybody can write one:
+/// list no network that strangers are in.
+///
+/// Default, when it is never called: nobody is believed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_trusted_proxy(
+    options: *mut klatsch_options_t,
+    network: *const c_char,
+    network_length: usize,
+) -> klatsch_code_t {
+    set(options, |options| {
+        // SAFETY: the conventions of the header: text lives for the call.
+        let network = unsafe { text::required("network", network, network_length) }?;
+        Ok(options.trusted_proxy(network))
     })
 }
 

@@ -61,6 +61,11 @@ fn set(mut options: Options, name: &str, value: &Value) -> Result<Options, Error
                 options = options.allow_host(string(name, host)?);
             }
         }
+        "trustedProxy" => {
+            for network in one_or_more(value) {
+                options = options.trusted_proxy(string(name, network)?);
+            }
+        }
         "path" => options = options.path(string(name, value)?),
         "hostName" => options = options.host_name(string(name, value)?),
         "hostColor" => options = options.host_color(string(name, value)?),
@@ -91,7 +96,7 @@ fn listen_address(value: &Value) -> Result<String, Error> {
             Some(port) => Ok(format!("127.0.0.1:{port}")),
             None => Err(wrong("listen", value, "a port from 0 to 65535")),
         },
-        _ => Err(wrong("listen", value, "a text \"IP:PORT\", a port, or an array of those")),
+        _ => Err(wrong("listen", value, "a text \"IP:PORT\" or \"unix:PATH\", a port, or an array of those")),
     }
 }
 
@@ -181,7 +186,7 @@ fn edits(from: &[char], to: &[char]) -> usize {
     row[to.len()]
 }
 
-const VALUE_OPTIONS: [&str; 13] = [
+const VALUE_OPTIONS: [&str; 14] = [
     "listen",
     "adoptOnly",
     "path",
@@ -191,6 +196,7 @@ const VALUE_OPTIONS: [&str; 13] = [
     "allowOrigin",
     "allowHost",
     "requireOrigin",
+    "trustedProxy",
     "deflate",
     "hostName",
     "hostColor",
@@ -201,8 +207,15 @@ const VALUE_OPTIONS: [&str; 13] = [
 const HANDLER_OPTIONS: [&str; 3] = ["admit", "maySend", "signal"];
 
 /// How the core's words spell those of [`VALUE_OPTIONS`] that are spelt otherwise there.
-const SNAKE_NAMES: [&str; 6] =
-    ["adopt_only", "allow_origin", "allow_host", "require_origin", "host_name", "host_color"];
+const SNAKE_NAMES: [&str; 7] = [
+    "adopt_only",
+    "allow_origin",
+    "allow_host",
+    "require_origin",
+    "trusted_proxy",
+    "host_name",
+    "host_color",
+];
 
 /// How much of a wrong value is quoted.
 const SHOWN_CHARS: usize = 80;
@@ -222,7 +235,8 @@ mod tests {
         let json = r#"{
             "listen": [0, "127.0.0.1:0"], "path": "/chat", "raw": {"/echo": "", "/game": "game.v1"},
             "tutorial": true, "page": false, "allowOrigin": "https://a.example", "allowHost": ["a.example"],
-            "requireOrigin": true, "deflate": false, "hostName": "Bot", "hostColor": "red", "limits": "load-test",
+            "requireOrigin": true, "trustedProxy": ["10.0.0.0/8", "unix"], "deflate": false,
+            "hostName": "Bot", "hostColor": "red", "limits": "load-test",
             "messageRate": 7, "historyKept": 50
         }"#;
         let options = format!("{:?}", read(json, true, false).unwrap());
@@ -238,6 +252,8 @@ mod tests {
             .allow_origin("https://a.example")
             .allow_host("a.example")
             .require_origin(true)
+            .trusted_proxy("10.0.0.0/8")
+            .trusted_proxy("unix")
             .deflate(false)
             .host_name("Bot")
             .host_color("red")

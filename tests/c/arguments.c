@@ -56,6 +56,7 @@ static void options_refuse_what_are_no_options(void)
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_page(H, true));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_allow_origin(H, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_allow_host(H, X));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_trusted_proxy(H, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_require_origin(H, true));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_ask_admit(H, true));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_ask_may_send(H, true));
@@ -162,6 +163,7 @@ static void options_refuse_bad_text_and_remember_the_first_failure(klatsch_optio
     FOR_OPTIONAL_TEXTS(klatsch_options_raw(options, X, T, L));
     FOR_TEXTS(klatsch_options_allow_origin(options, T, L));
     FOR_TEXTS(klatsch_options_allow_host(options, T, L));
+    FOR_TEXTS(klatsch_options_trusted_proxy(options, T, L));
     FOR_TEXTS(klatsch_options_host_name(options, T, L));
     FOR_TEXTS(klatsch_options_host_color(options, T, L));
     FOR_TEXTS(klatsch_options_limits(options, T, L));

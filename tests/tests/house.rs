@@ -11,7 +11,10 @@ use serde_json::Value;
 /// know one another. Edges touch the world; they are the only ones who see every floor below. The engine is the
 /// only door.
 const FLOORS: [(Floor, &[&str]); 4] = [
-    (Floor::Words, &["command", "error", "event", "id", "message", "options", "push", "rate", "time"]),
+    (
+        Floor::Words,
+        &["command", "error", "event", "id", "message", "network", "options", "push", "rate", "time"],
+    ),
     (Floor::Pure, &["chat", "dialect", "fanout", "wire"]),
     (Floor::Edges, &["done", "events", "server", "store"]),
     (Floor::Door, &["engine", "lib", "testing"]),

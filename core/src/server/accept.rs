@@ -14,7 +14,7 @@ use crate::wire::handshake::{Refusal, parse_request, refusal_response, switching
 
 use super::admission::{Decision, Wanted, decide};
 use super::compression::Terms;
-use super::connection::{AddressKey, Connection, Head, Phase};
+use super::connection::{Connection, Head, Phase};
 use super::shard::{Adopted, Shard, spare};
 
 impl Shard {
@@ -27,9 +27,10 @@ impl Shard {
             }
             for _ in 0..ACCEPTS_PER_TURN {
                 match self.listeners[index].socket.accept() {
-                    Ok((socket, address)) => self.welcome(socket, Some(address.ip()), Head::default()),
+                    Ok((socket, address)) => self.welcome(socket, address, Head::default()),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         self.listeners[index].is_ready = false;
+                        self.can_accept(index);
                         break;
                     }
                     // One connection that was gone again before it was accepted.
@@ -51,15 +52,26 @@ impl Shard {
             drop(self.listeners[index].socket.accept());
             self.spare = spare();
         }
+        let is_new = !self.listeners.iter().any(|listener| listener.is_failing);
         let listener = &mut self.listeners[index];
-        let first = listener.resume_ms == 0;
+        listener.is_failing = true;
         listener.resume_ms = self.now.ticks_ms + ACCEPT_PAUSE_MS;
-        if first {
+        if is_new {
             tracing::warn!(%error, "cannot accept connections");
             let words =
                 "cannot accept connections; raise the limit of open files, or lower max_connection_count";
             let error = Error::with_source(ErrorCode::System, words, error);
             let _ = self.shared.with(|hub| hub.tell_host(Event::Degraded { error }));
+        }
+    }
+
+    /// Everybody who waited has been accepted: what had run out is there again.
+    fn can_accept(&mut self, index: usize) {
+        if std::mem::take(&mut self.listeners[index].is_failing) {
+            tracing::info!("can accept connections again");
+        }
+        if self.spare.is_none() {
+            self.spare = spare();
         }
     }
 
@@ -87,12 +99,13 @@ impl Shard {
         if self.connections.len() >= limit && !self.make_place() {
             head.refusal = Some(503);
         }
-        let counted = address.map(AddressKey::of);
-        if let Some(key) = counted {
-            let count = self.addresses.entry(key).or_default();
-            *count += 1;
-            let max = self.settings.max_address_connection_count;
-            if max > 0 && *count > max {
+        head.proxied = self.is_proxy(&socket, address);
+        // A proxy is not counted itself: its clients are, when it has said who they are.
+        let mut counted = None;
+        if let Some(address) = address.filter(|_| !head.proxied) {
+            let (key, has_too_many) = self.count(address);
+            counted = Some(key);
+            if has_too_many {
                 head.refusal = Some(429);
             }
         }
@@ -143,8 +156,13 @@ impl Shard {
             Ok(Some(len)) => (parse_request(&head.bytes[..len]), len),
             Err(refusal) => (Err(refusal), head.bytes.len()),
         };
+        let (refusal, proxied) = (head.refusal, head.proxied);
         let adopted = head.adopted.then(|| connection.socket.local_addr().ok()).flatten();
-        let decision = match (head.refusal, request) {
+        let request = match proxied {
+            true => request.and_then(|request| self.note_client(slot, request)),
+            false => request,
+        };
+        let decision = match (refusal, request) {
             (Some(status), _) => Decision::Refuse(self.full(status)),
             (None, Ok(request)) => decide(&self.settings.rules, request, adopted),
             (None, Err(refusal)) => Decision::Refuse(refusal),
@@ -231,13 +249,20 @@ impl Shard {
 
     /// Answers that there will be no WebSocket, and tells the host.
     fn refuse(&mut self, slot: u32, id: Option<ConnectionId>, refusal: Refusal) {
+        let now = self.now;
         let connection = &mut self.connections[slot as usize];
         let address = connection.peer();
         connection.id = ConnectionId(0);
+        let is_told = match (refusal.status, connection.counted) {
+            (429, Some(key)) => self.addresses.tells(key, now.ticks_ms),
+            _ => true,
+        };
+        if !is_told {
+            return self.answer(slot, refusal_response(&refusal));
+        }
         tracing::info!(status = refusal.status, reason = refusal.reason, ?address, "refused a connection");
         let words = format!("a connection was answered {}: {}", refusal.status, refusal.reason);
         let error = Error::new(ErrorCode::Refused, words);
-        let now = self.now;
         let _ = self.shared.with(|hub| {
             if let Some(id) = id {
                 hub.disconnect(id, 0, String::new(), now);
@@ -247,10 +272,11 @@ impl Shard {
         self.answer(slot, refusal_response(&refusal));
     }
 
-    fn full(&self, status: u16) -> Refusal {
+    pub(super) fn full(&self, status: u16) -> Refusal {
         let reason = match status {
             429 => format!(
-                "this address has {} connections, as many as max_address_connection_count allows",
+                "this address has {} connections, as many as max_address_connection_count allows; is this a proxy? \
+                 Set trusted_proxy to its address, and its clients are counted one by one",
                 self.settings.max_address_connection_count
             ),
             _ => format!(

@@ -25,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) deflate: bool,
     /// Where the engine listens.
     pub(crate) bound: Vec<IpAddr>,
+    /// It listens, and on loopback and Unix sockets only.
+    pub(crate) is_local: bool,
     pub(crate) site: Option<Site>,
 }
 
@@ -118,8 +120,7 @@ fn upgrade(rules: &Rules, request: &Request, adopted: Option<SocketAddr>) -> Res
 /// Names are held to loopback only where everybody who can connect is on this machine: there a page of a
 /// stranger's could otherwise reach the engine under a name of its own.
 fn host_policy(rules: &Rules, adopted: bool) -> HostPolicy {
-    let loopback = !rules.bound.is_empty() && rules.bound.iter().all(IpAddr::is_loopback);
-    match (rules.allow_host.is_empty(), loopback && !adopted) {
+    match (rules.allow_host.is_empty(), rules.is_local && !adopted) {
         (false, _) => HostPolicy::Listed(rules.allow_host.clone()),
         (true, true) => HostPolicy::Loopback { bound: rules.bound.clone() },
         (true, false) => HostPolicy::Any,
@@ -130,7 +131,7 @@ fn host_policy(rules: &Rules, adopted: bool) -> HostPolicy {
 /// loopback, under a name of loopback, and not through a proxy. A host that lists origins has said who is.
 fn origin_policy(rules: &Rules, request: &Request, adopted: Option<SocketAddr>) -> OriginPolicy {
     let over_loopback = match adopted {
-        None => !rules.bound.is_empty() && rules.bound.iter().all(IpAddr::is_loopback),
+        None => rules.is_local,
         Some(local) => local.ip().to_canonical().is_loopback(),
     };
     let loopback = over_loopback

@@ -1,5 +1,7 @@
 //! One connection, as the shard keeps it: small, because most are idle.
 
+use std::net::SocketAddr;
+
 use mio::net::TcpStream;
 
 use crate::event::Dialect;
@@ -9,6 +11,7 @@ use crate::message::Payload;
 use crate::rate::Bucket;
 use crate::wire::{Assembly, Violation};
 
+use super::addresses::AddressKey;
 use super::admission::Wanted;
 use super::compression::Terms;
 use super::lanes::LaneKey;
@@ -23,8 +26,10 @@ pub(crate) struct Connection {
     pub(crate) phase: Phase,
     /// When the last byte came, in ticks; or when the engine itself began to read it again.
     pub(crate) heard_ms: u64,
-    /// By which address it is counted.
+    /// By which address it is counted; not yet, while a trusted proxy has not said for whom it speaks.
     pub(crate) counted: Option<AddressKey>,
+    /// For whom a trusted proxy speaks; `None`: the peer is the client.
+    pub(crate) client: Option<Box<SocketAddr>>,
     pub(crate) assembly: Assembly,
     /// `None`: nothing waits.
     pub(crate) outbox: Option<Box<Waiting>>,
@@ -111,25 +116,8 @@ pub(crate) struct Head {
     pub(crate) refusal: Option<u16>,
     /// It came from a server of the host's own, not from a listener.
     pub(crate) adopted: bool,
-}
-
-/// An address as it is counted: an IPv4 address, or the /64 of an IPv6 one, which is what one user gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum AddressKey {
-    V4([u8; 4]),
-    V6([u8; 8]),
-}
-
-impl AddressKey {
-    pub(crate) fn of(address: std::net::IpAddr) -> AddressKey {
-        match address.to_canonical() {
-            std::net::IpAddr::V4(address) => AddressKey::V4(address.octets()),
-            std::net::IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                AddressKey::V6([a, b, c, d, e, f, g, h])
-            }
-        }
-    }
+    /// Its peer is a trusted proxy.
+    pub(crate) proxied: bool,
 }
 
 impl Connection {
@@ -141,6 +129,7 @@ impl Connection {
             phase: Phase::Head(Box::new(head)),
             heard_ms: now_ms,
             counted,
+            client: None,
             assembly: Assembly::default(),
             outbox: None,
             unread: None,
@@ -164,8 +153,9 @@ impl Connection {
         self.outbox.as_ref().map_or(0, |waiting| waiting.outbox.waiting_bytes())
     }
 
-    /// Where it comes from; `None` for a Unix socket, and when the peer is gone.
-    pub(crate) fn peer(&self) -> Option<std::net::SocketAddr> {
-        self.socket.peer_addr().ok()
+    /// Where it comes from, whatever trusted proxies are between; `None` for a Unix socket, and when the peer is
+    /// gone.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.client.as_deref().copied().or_else(|| self.socket.peer_addr().ok())
     }
 }

@@ -334,13 +334,8 @@ impl Shard {
         }
         self.leave(slot, ABNORMAL, "");
         let mut connection = self.connections.remove(slot as usize);
-        if let Some(key) = connection.counted
-            && let Some(count) = self.addresses.get_mut(&key)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.addresses.remove(&key);
-            }
+        if let Some(key) = connection.counted {
+            self.addresses.subtract(key);
         }
         // Closing the descriptor ends its registration too, unless the host has kept another one for the socket.
         if connection.adopted {

@@ -5,27 +5,28 @@
 //! is woken, allocated or copied per member of a room.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::io;
-use std::net::TcpListener as StdListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 
 use crate::id::ConnectionId;
+use crate::network::Trusted;
 use crate::rate::Rate;
 use crate::time::Now;
 use crate::wire::Rules as WireRules;
 
+use super::addresses::Addresses;
 use super::admission::Rules;
 use super::compression::Compression;
-use super::connection::{AddressKey, Connection};
+use super::connection::Connection;
 use super::hub::Outgoing;
+use super::listener::Listener;
 use super::shared::Shared;
 
 /// What the host's options say about connections.
@@ -36,6 +37,8 @@ pub(crate) struct ShardSettings {
     pub(crate) ask_admit: bool,
     pub(crate) max_connection_count: usize,
     pub(crate) max_address_connection_count: u64,
+    /// Proxies that are believed about who their clients are.
+    pub(crate) trusted: Trusted,
     pub(crate) control_rate: Rate,
     pub(crate) outbox_bytes: usize,
     pub(crate) deflate_min_bytes: usize,
@@ -124,8 +127,7 @@ pub(crate) struct Shard {
     /// An open descriptor, to be given up when there are no others.
     pub(super) spare: Option<std::fs::File>,
     pub(super) connections: Slab<Connection>,
-    /// How many connections each address has.
-    pub(super) addresses: HashMap<AddressKey, u64>,
+    pub(super) addresses: Addresses,
     /// Connections that may have something to read.
     pub(super) ready: Vec<u32>,
     /// Raw connections for whose message the host's queue had no place.
@@ -149,10 +151,12 @@ pub(crate) struct Shard {
 /// A listener, and what it is doing.
 #[derive(Debug)]
 pub(super) struct Listening {
-    pub(super) socket: TcpListener,
+    pub(super) socket: Listener,
     pub(super) is_ready: bool,
     /// Accepting failed: not before this moment again, in ticks.
     pub(super) resume_ms: u64,
+    /// It failed, and there has not been a moment since in which nobody waited.
+    pub(super) is_failing: bool,
 }
 
 impl Shard {
@@ -163,16 +167,15 @@ impl Shard {
     pub(crate) fn new(
         shared: Arc<Shared>,
         settings: ShardSettings,
-        sockets: Vec<StdListener>,
+        sockets: Vec<Listener>,
     ) -> io::Result<Shard> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = Waker::new(&registry, WAKE)?;
         let mut listeners = Vec::with_capacity(sockets.len());
-        for (index, socket) in sockets.into_iter().enumerate() {
-            let mut socket = TcpListener::from_std(socket);
+        for (index, mut socket) in sockets.into_iter().enumerate() {
             registry.register(&mut socket, Token(FIRST_LISTENER - index), Interest::READABLE)?;
-            listeners.push(Listening { socket, is_ready: false, resume_ms: 0 });
+            listeners.push(Listening { socket, is_ready: false, resume_ms: 0, is_failing: false });
         }
         let control = Control { waker, woken: AtomicBool::new(false), wishes: Mutex::default() };
         Ok(Shard {
@@ -186,7 +189,7 @@ impl Shard {
             listeners,
             spare: spare(),
             connections: Slab::new(),
-            addresses: HashMap::new(),
+            addresses: Addresses::default(),
             ready: Vec::new(),
             parked: Vec::new(),
             releases: BinaryHeap::new(),

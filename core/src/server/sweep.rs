@@ -38,6 +38,7 @@ impl Shard {
                 Due::Late => self.remove(slot),
             }
         }
+        self.addresses.sweep(self.now.ticks_ms);
         self.next_sweep_ms = self.now.ticks_ms + self.sweep_interval_ms();
     }
 

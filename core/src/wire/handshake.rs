@@ -6,11 +6,13 @@
 //! Stricter than HTTP asks of a server, because whatever stands in front of this one may read a
 //! doubtful request differently: what has two readings is refused (RFC 9112 §11.2).
 
+mod forwarded;
 mod policy;
 mod request;
 mod response;
 mod upgrade;
 
+pub(crate) use forwarded::client_address;
 pub(crate) use policy::{HostPolicy, OriginPolicy, check_host, check_origin};
 pub(crate) use request::{HeadScan, Request, parse_request, query_value};
 pub(crate) use response::{Refusal, refusal_response, switching_protocols};

@@ -1,8 +1,11 @@
 //! A client and a host for tests: real sockets on loopback, every wait with a deadline.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses its part")]
 
+pub mod process;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use klatsch::{Engine, Event, Events, Options};
@@ -92,9 +95,21 @@ impl Client {
         headers: &[(&'static str, &str)],
     ) -> Result<Client, u16> {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut request = format!("ws://{address}{target}").into_client_request().unwrap();
+        Self::over(stream, &address.to_string(), target, headers)
+    }
+
+    /// Speaks over a stream that is connected, to whom it calls `host`. Gives the status of the answer if it is
+    /// not 101.
+    pub fn over(
+        stream: impl Into<OwnedFd>,
+        host: &str,
+        target: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Client, u16> {
+        let stream = TcpStream::from(stream.into());
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut request = format!("ws://{host}{target}").into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }

@@ -212,8 +212,8 @@ pub unsafe extern "C" fn klatsch_options_max_connection_count(
     set(options, |options| Ok(options.max_connection_count(max_connection_count)))
 }
 
-/// How many connections one IP address may have; one more is answered 429. 0: no limit. Peers on a Unix
-/// socket are not counted.
+/// How many connections one IP address, or one IPv6 /64, may have; one more is answered 429. 0: no limit.
+/// Peers on a Unix socket are not counted, and of a trusted proxy its clients are.
 ///
 /// - `options`: required.
 /// - `max_address_connection_count`: default 100; from 0 to 16000000.

@@ -47,6 +47,7 @@ impl RustDoor {
             ("raw", [path, subprotocol]) => options.raw(*path, *subprotocol),
             ("allow_origin", [origin]) => options.allow_origin(*origin),
             ("allow_host", [host]) => options.allow_host(*host),
+            ("trusted_proxy", [network]) => options.trusted_proxy(*network),
             ("host_name", [host_name]) => options.host_name(*host_name),
             ("host_color", [color]) => options.host_color(*color),
             ("limits", [limits]) => options.limits(Limits::from_name(limits)?),
