@@ -14,6 +14,8 @@ pub(crate) struct Outbox {
     sent_bytes: usize,
     /// The first piece as it was, to find the ends of its frames; without what [`sent_bytes`] counts.
     head: Bytes,
+    /// The first piece is no frames, but something that must be sent whole before any frame.
+    is_whole: bool,
 }
 
 impl Outbox {
@@ -26,6 +28,13 @@ impl Outbox {
             self.head = frames.clone();
         }
         self.pieces.push_back(frames.slice(sent..));
+    }
+
+    /// Adds, as the first piece, what must be sent whole before any frame.
+    pub(crate) fn push_whole(&mut self, bytes: Bytes) {
+        debug_assert!(self.pieces.is_empty());
+        self.push(bytes, 0);
+        self.is_whole = true;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -58,6 +67,7 @@ impl Outbox {
             }
             count -= first.len();
             self.pieces.pop_front();
+            self.is_whole = false;
             self.sent_bytes = 0;
             self.head = self.pieces.front().cloned().unwrap_or_default();
         }
@@ -67,7 +77,7 @@ impl Outbox {
     ///
     /// `frame_len` gives the length of the frame at the front of some bytes.
     pub(crate) fn cut(&mut self, frame_len: impl Fn(&[u8]) -> usize) {
-        let mut end = 0;
+        let mut end = if self.is_whole { self.head.len() } else { 0 };
         while end < self.sent_bytes {
             end += frame_len(&self.head[end..]);
         }
@@ -110,6 +120,18 @@ mod tests {
                 assert_eq!(outbox.waiting_bytes(), bytes.len() - take);
             }
             assert_eq!(got, [7, 7, 1, 8, 1, 9]);
+        }
+    }
+
+    #[test]
+    fn a_cut_keeps_what_must_be_sent_whole() {
+        for sent in 0..5 {
+            let mut outbox = Outbox::default();
+            outbox.push_whole(Bytes::from_static(b"HTTP"));
+            outbox.push(Bytes::from_static(&[1, 9]), 0);
+            outbox.advance(sent);
+            outbox.cut(frame_len);
+            assert_eq!(rest(&outbox), b"HTTP"[sent..], "after {sent} bytes");
         }
     }
 

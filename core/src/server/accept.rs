@@ -240,7 +240,7 @@ impl Shard {
         connection.held = false;
         connection.heard_ms = now.ticks_ms;
         // With the history that follows it in this turn, in one write.
-        self.send_later(slot, switching_protocols(&upgrade, subprotocol.as_deref()).into());
+        self.send_answer(slot, switching_protocols(&upgrade, subprotocol.as_deref()).into());
         if !rest.is_empty() && self.connections.contains(slot as usize) {
             self.read_frames(slot, &mut rest);
         }

@@ -165,10 +165,12 @@ impl Shard {
         }
     }
 
-    /// Sends whole frames at the end of the turn, together with what else it has for the connection.
-    pub(super) fn send_later(&mut self, slot: u32, frames: Bytes) {
+    /// Sends the answer to a handshake at the end of the turn, in one write with the frames that follow it.
+    pub(super) fn send_answer(&mut self, slot: u32, answer: Bytes) {
         if let Some(connection) = self.connections.get_mut(slot as usize) {
-            queue(connection, frames, 0, self.now.ticks_ms);
+            let mut outbox = Outbox::default();
+            outbox.push_whole(answer);
+            connection.outbox = Some(Box::new(Waiting { outbox, progress_ms: self.now.ticks_ms }));
             self.unwritten.push(slot);
         }
     }
