@@ -23,12 +23,13 @@ pub(crate) enum Command {
 pub(crate) struct Serve {
     pub(crate) log: Level,
     pub(crate) limits: Limits,
-    listen: Vec<String>,
+    pub(crate) listen: Vec<String>,
     path: Option<String>,
     raw: Vec<String>,
     allow_origin: Vec<String>,
     allow_host: Vec<String>,
     require_origin: bool,
+    trusted_proxy: Vec<String>,
     page: bool,
     numbers: Vec<(&'static str, u64)>,
 }
@@ -44,6 +45,7 @@ impl Default for Serve {
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
             require_origin: false,
+            trusted_proxy: Vec::new(),
             page: true,
             numbers: Vec::new(),
         }
@@ -67,7 +69,8 @@ impl Serve {
         let options = self.listen.iter().fold(options, |options, address| options.listen(address));
         let options = self.raw.iter().fold(options, |options, path| options.raw(path, ""));
         let options = self.allow_origin.iter().fold(options, |options, origin| options.allow_origin(origin));
-        Ok(self.allow_host.iter().fold(options, |options, host| options.allow_host(host)))
+        let options = self.allow_host.iter().fold(options, |options, host| options.allow_host(host));
+        Ok(self.trusted_proxy.iter().fold(options, |options, network| options.trusted_proxy(network)))
     }
 }
 
@@ -84,7 +87,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         name: "listen",
         value: "ADDRESS:PORT",
         meaning: "Listen here; may be given several times. Port 0 takes a free one. Default 127.0.0.1:1337, \
-                  which only this machine can reach.",
+                  which only this machine can reach. unix:PATH is a Unix socket.",
     },
     Flag {
         name: "limits",
@@ -109,6 +112,12 @@ pub(crate) const FLAGS: &[Flag] = &[
         meaning: "Answers requests for this host name too, like chat.example. May be given several times.",
     },
     Flag { name: "require-origin", value: "", meaning: "Refuses a WebSocket request without an Origin." },
+    Flag {
+        name: "trusted-proxy",
+        value: "NETWORK",
+        meaning: "Believes the X-Forwarded-For of this proxy, like 10.0.0.7 or 10.0.0.0/8; unix: of whoever comes \
+                  by a Unix socket. May be given several times.",
+    },
     Flag { name: "no-page", value: "", meaning: "Serves no chat page at /." },
     Flag {
         name: "log",
@@ -173,6 +182,7 @@ fn set(serve: &mut Serve, flag: &str, parser: &mut lexopt::Parser) -> Result<(),
         "allow-origin" => serve.allow_origin.push(value(flag, parser)?),
         "allow-host" => serve.allow_host.push(value(flag, parser)?),
         "require-origin" => serve.require_origin = true,
+        "trusted-proxy" => serve.trusted_proxy.push(value(flag, parser)?),
         "no-page" => serve.page = false,
         "log" => serve.log = level(&value(flag, parser)?)?,
         _ => return Err(unknown(flag)),
@@ -281,7 +291,7 @@ mod tests {
     fn every_other_flag_reaches_the_engines_options() {
         let serve = served(
             "serve --listen 127.0.0.1:0 --listen [::1]:0 --path /chat --raw /a --raw /b --allow-origin * \
-             --allow-host chat.example --require-origin --no-page --log debug",
+             --allow-host chat.example --require-origin --trusted-proxy 10.0.0.0/8 --trusted-proxy unix --no-page --log debug",
         );
         assert_eq!(serve.log, Level::DEBUG);
         let expected = Options::new()
@@ -293,6 +303,8 @@ mod tests {
             .allow_origin("*")
             .allow_host("chat.example")
             .require_origin(true)
+            .trusted_proxy("10.0.0.0/8")
+            .trusted_proxy("unix")
             .page(false);
         assert_eq!(format!("{:?}", serve.options().unwrap()), format!("{expected:?}"));
     }

@@ -27,7 +27,7 @@ pub(crate) fn run(serve: Serve) -> ExitCode {
     if serve.limits == Limits::LoadTest {
         say(&format!("limits load-test: {} are lifted; never for a public server", LIFTED.join(" and ")));
     }
-    match start_and_wait(&engine) {
+    match start_and_wait(&engine, &serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {
             complain(&words);
@@ -36,7 +36,7 @@ pub(crate) fn run(serve: Serve) -> ExitCode {
     }
 }
 
-fn start_and_wait(engine: &Engine) -> Result<(), String> {
+fn start_and_wait(engine: &Engine, serve: &Serve) -> Result<(), String> {
     // Before the start, so that a signal never finds the engine running and nobody to hear it.
     let signal = signals(engine)?;
     let addresses = engine.start().map_err(|error| error.message())?;
@@ -44,6 +44,10 @@ fn start_and_wait(engine: &Engine) -> Result<(), String> {
     for address in addresses {
         // A stdout that nobody reads any more is no reason not to serve.
         let _ = writeln!(stdout, "listening on http://{address}");
+    }
+    // The engine lists TCP alone: a path is where it was said to be.
+    for path in serve.listen.iter().filter(|address| address.starts_with("unix:")) {
+        let _ = writeln!(stdout, "listening on {path}");
     }
     let _ = stdout.flush();
     drop(stdout);

@@ -17,7 +17,7 @@
 //! | text is UTF-8, or 1007 at the first wrong byte | `frames::text_that_is_not_utf8_is_refused_at_its_first_wrong_byte` |
 //! | every violation has its code on the wire | `frames::every_violation_has_its_code_on_the_wire`, `a_close_frame_is_answered_with_its_own_code_if_that_may_be_sent_and_1002_if_not` |
 //! | the limit that is set is kept | `frames::the_limit_that_is_set_is_the_limit_that_is_kept_whole_and_in_fragments` |
-//! | a request has one reading | `requests::a_request_with_two_readings_is_refused`, `frames_that_come_with_the_request_are_kept_in_their_order` |
+//! | a request has one reading | `requests::a_request_with_two_readings_is_refused`, `frames_that_come_with_the_request_are_kept_in_their_order`, `a_right_request_is_answered_before_what_its_frames_come_to` |
 //! | compression is no lever | `deflate::a_bomb_costs_no_more_than_the_limit_of_messages_whole_or_in_fragments`, `a_window_that_cannot_be_is_declined_and_the_connection_goes_on_plain`, `the_bit_of_compression_in_the_wrong_place_is_refused` |
 //! | a client's address is what trusted proxies say, and nobody else | `proxies::a_forwarded_address_is_believed_of_trusted_proxies_only_and_read_from_the_right`, `clients_behind_a_trusted_proxy_are_counted_one_by_one_and_by_slash_64`, `a_unix_sockets_peer_is_believed_where_the_host_says_so`, `a_line_of_the_proxy_protocol_is_no_request_and_changes_no_address` |
 //! | one address cannot take all places | `proxies::one_address_gets_no_more_than_its_connections_and_another_comes_in_at_once`, `the_answer_to_one_connection_too_many_asks_whether_it_is_a_proxy` |

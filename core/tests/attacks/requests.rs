@@ -147,3 +147,25 @@ fn frames_that_come_with_the_request_are_kept_in_their_order() {
     let places: Vec<Option<usize>> = (0..10).map(|n| answer.find(&format!("number {n}"))).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{answer}");
 }
+
+#[test]
+fn a_right_request_is_answered_before_what_its_frames_come_to() {
+    let host = host(Options::new().close_timeout_ms(300));
+    for (bytes, code) in [
+        (frame(0x88, b""), None),
+        (frame(0x88, &1000_u16.to_be_bytes()), Some(1000)),
+        (frame(0x83, b""), Some(1002_u16)),
+    ] {
+        let mut stream = TcpStream::connect(host.address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.write_all(&[UPGRADE.as_bytes(), &bytes].concat()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+        let close = &answer[end..];
+        assert_eq!(close[0], 0x88, "{close:x?}");
+        assert_eq!(close.get(2..4).map(|code| u16::from_be_bytes([code[0], code[1]])), code);
+    }
+    serves_the_next(&host);
+}
