@@ -402,6 +402,7 @@ impl Inner {
         Ok(ShardSettings {
             rules,
             wire: wire::Rules {
+                role: wire::Role::Server,
                 // Each connection has its own word on this.
                 deflate: false,
                 max_message_bytes: numbers.max_message_bytes,

@@ -1,6 +1,6 @@
 //! Frames to whole messages.
 //!
-//! In: the bytes of one client in the order they came, cut anywhere, and the time. Out: one item at a
+//! In: the bytes of one peer in the order they came, cut anywhere, and the time. Out: one item at a
 //! time: a message when its final frame is there, never a part of one, or a control frame, which may
 //! stand between fragments and passes straight through. Knows nothing of sockets or of what texts mean.
 //!
@@ -15,7 +15,7 @@
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::close;
-use super::frame::{self, Header, Violation};
+use super::frame::{self, Header, Role, Violation};
 
 /// What one connection is in the middle of. Nothing, most of the time.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(crate) struct Assembly(Option<Box<Partial>>);
 /// The limits of a message, and what was agreed about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
+    /// Which side reads.
+    pub(crate) role: Role,
     /// Whether this connection negotiated permessage-deflate: RSV1 may begin a message.
     pub(crate) deflate: bool,
     /// The payloads of all its frames, as they came; over it: 1009.
@@ -56,7 +58,7 @@ pub(crate) enum Item<'a> {
     },
     Ping(&'a [u8]),
     Pong(&'a [u8]),
-    /// Code and reason, `None` when the client gave none.
+    /// Code and reason, `None` when the peer gave none.
     Close(Option<(u16, &'a str)>),
 }
 
@@ -121,7 +123,7 @@ impl Assembly {
         }
     }
 
-    /// Frees what the last item was lent from. [`next`](Assembly::next) does it too, but a client
+    /// Frees what the last item was lent from. [`next`](Assembly::next) does it too, but a peer
     /// that falls silent causes no further call: call it when the bytes are used up.
     pub(crate) fn settle(&mut self) {
         if self.0.as_ref().is_some_and(|partial| partial.is_idle()) {
@@ -147,7 +149,7 @@ impl Assembly {
     ) -> Result<Option<Header>, Violation> {
         let kept = self.0.as_ref().map_or(0, |partial| partial.head_len);
         if kept == 0 {
-            if let Some(header) = frame::read_header(&bytes[*used..], rules.deflate)? {
+            if let Some(header) = frame::read_header(&bytes[*used..], rules.role, rules.deflate)? {
                 *used += header.header_len;
                 return Ok(Some(header));
             }
@@ -159,7 +161,7 @@ impl Assembly {
         let rest = &bytes[*used..];
         let taken = rest.len().min(MAX_HEADER_BYTES - kept);
         partial.head[kept..][..taken].copy_from_slice(&rest[..taken]);
-        match frame::read_header(&partial.head[..kept + taken], rules.deflate)? {
+        match frame::read_header(&partial.head[..kept + taken], rules.role, rules.deflate)? {
             Some(header) => {
                 // A kept part was not a header by itself, so the header ends within the new bytes.
                 *used += header.header_len - kept;

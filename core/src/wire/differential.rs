@@ -9,11 +9,11 @@ use std::io::{self, Read, Write};
 
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
-use tungstenite::{Error, Message};
+use tungstenite::protocol::{WebSocket, WebSocketConfig};
+use tungstenite::{Error, Message, protocol};
 
 use super::assembly::{Assembly, Item, Rules};
-use super::frame::Violation;
+use super::frame::{Role, Violation};
 
 /// What both made of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +35,13 @@ enum End<F> {
     Failed(F),
 }
 
-/// Reads the bytes of one client, cut in these pieces, twice.
+/// Reads what a peer sent to somebody of this role, cut in these pieces, twice.
 ///
 /// # Errors
 /// What differs, in words.
-pub(super) fn compare(pieces: &[&[u8]]) -> Result<Outcome, String> {
-    let (messages, end) = ours(pieces);
-    let uncut = ours(&[&pieces.concat()]);
+pub(super) fn compare(role: Role, pieces: &[&[u8]]) -> Result<Outcome, String> {
+    let (messages, end) = ours(role, pieces);
+    let uncut = ours(role, &[&pieces.concat()]);
     if uncut != (messages.clone(), end.clone()) {
         return Err(format!("in pieces {messages:?} {end:?}, uncut {uncut:?}"));
     }
@@ -50,7 +50,7 @@ pub(super) fn compare(pieces: &[&[u8]]) -> Result<Outcome, String> {
     if matches!(end, End::Failed(_)) {
         given.push(&padding);
     }
-    let (other, other_end) = theirs(&given);
+    let (other, other_end) = theirs(role, &given);
     let outcome = match (&end, &other_end) {
         (End::Open, End::Open) if messages == other => Some(Outcome::Open),
         (End::Closed, End::Closed) if messages == other || is_1014(&messages, &other) => {
@@ -85,14 +85,15 @@ fn refused_code() -> Message {
     Message::Close(Some(CloseFrame { code: CloseCode::Protocol, reason: "Protocol violation".into() }))
 }
 
-fn ours(pieces: &[&[u8]]) -> (Vec<Message>, End<Violation>) {
+fn ours(role: Role, pieces: &[&[u8]]) -> (Vec<Message>, End<Violation>) {
+    let rules = Rules { role, ..RULES };
     let mut assembly = Assembly::default();
     let mut messages = Vec::new();
     for piece in pieces {
         let mut bytes = piece.to_vec();
         let mut at = 0;
         while at < bytes.len() {
-            let step = match assembly.next(&mut bytes[at..], &RULES, 0) {
+            let step = match assembly.next(&mut bytes[at..], &rules, 0) {
                 Ok(step) => step,
                 Err(violation) => return (messages, End::Failed(violation)),
             };
@@ -121,13 +122,17 @@ fn message(item: Item<'_>) -> Message {
     }
 }
 
-fn theirs(pieces: &[&[u8]]) -> (Vec<Message>, End<String>) {
+fn theirs(role: Role, pieces: &[&[u8]]) -> (Vec<Message>, End<String>) {
     let config = WebSocketConfig::default()
         .read_buffer_size(256)
         .write_buffer_size(0)
         .max_message_size(Some(MAX_BYTES))
         .max_frame_size(Some(MAX_BYTES));
-    let mut socket = WebSocket::from_raw_socket(Pieces { pieces, piece: &[] }, Role::Server, Some(config));
+    let role = match role {
+        Role::Server => protocol::Role::Server,
+        Role::Client => protocol::Role::Client,
+    };
+    let mut socket = WebSocket::from_raw_socket(Pieces { pieces, piece: &[] }, role, Some(config));
     let mut messages = Vec::new();
     loop {
         match socket.read() {
@@ -174,6 +179,7 @@ impl Write for Pieces<'_> {
 
 const MAX_BYTES: usize = 600;
 const RULES: Rules = Rules {
+    role: Role::Server,
     deflate: false,
     max_message_bytes: MAX_BYTES as u64,
     max_fragment_count: u64::MAX,
@@ -185,10 +191,11 @@ const LONG_LENGTHS: [&str; 2] = ["a length is not in its shortest form", "a cont
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::frame::write_masked;
     use crate::wire::testing::Random;
 
-    /// Frames of a client, most of them right, and where each begins.
-    fn frames(random: &mut Random) -> (Vec<u8>, Vec<usize>) {
+    /// Frames for somebody of this role, most of them right, and where each begins.
+    fn frames(random: &mut Random, role: Role) -> (Vec<u8>, Vec<usize>) {
         let (mut bytes, mut starts) = (Vec::new(), Vec::new());
         // What is left of the message that is under way.
         let mut message: Option<(u8, Vec<u8>)> = None;
@@ -200,14 +207,14 @@ mod tests {
                     0x88 => close_payload(random),
                     _ => (0..random.below(126)).map(|_| random.next() as u8).collect(),
                 };
-                frame(random, kind, &payload, &mut bytes);
+                frame(random, role, kind, &payload, &mut bytes);
                 continue;
             }
             let (opcode, mut rest) = message.take().unwrap_or_else(|| new_message(random));
             let is_final = random.below(2) == 0;
             let len = if is_final { rest.len() } else { random.below(rest.len() + 1) };
             let later = rest.split_off(len);
-            frame(random, opcode | if is_final { 0x80 } else { 0 }, &rest, &mut bytes);
+            frame(random, role, opcode | if is_final { 0x80 } else { 0 }, &rest, &mut bytes);
             message = (!is_final).then_some((0, later));
         }
         (bytes, starts)
@@ -233,15 +240,17 @@ mod tests {
             .to_vec()
     }
 
-    fn frame(random: &mut Random, first: u8, payload: &[u8], out: &mut Vec<u8>) {
-        out.push(first);
+    fn frame(random: &mut Random, role: Role, first: u8, payload: &[u8], out: &mut Vec<u8>) {
+        let mut frame = vec![first];
         match payload.len() {
-            len @ 0..126 => out.push(0x80 | len as u8),
-            len => out.extend([&[0xfe], &(len as u16).to_be_bytes()[..]].concat()),
+            len @ 0..126 => frame.push(len as u8),
+            len => frame.extend([&[126], &(len as u16).to_be_bytes()[..]].concat()),
         }
-        let mask = (random.next() as u32).to_ne_bytes();
-        out.extend(mask);
-        out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+        frame.extend_from_slice(payload);
+        match role {
+            Role::Server => write_masked(out, &frame, (random.next() as u32).to_ne_bytes()),
+            Role::Client => out.extend_from_slice(&frame),
+        }
     }
 
     /// Changes bytes, of headers above all.
@@ -262,9 +271,10 @@ mod tests {
                 _ => {
                     let at = (starts[random.below(starts.len())] + 1).min(bytes.len() - 1);
                     let len = u64::from(bytes[at] & 0x7f);
+                    let mask = bytes[at] & 0x80;
                     let long = match random.below(2) {
-                        0 => [&[0xfe], &(len as u16).to_be_bytes()[..]].concat(),
-                        _ => [&[0xff], &len.to_be_bytes()[..]].concat(),
+                        0 => [&[mask | 126], &(len as u16).to_be_bytes()[..]].concat(),
+                        _ => [&[mask | 127], &len.to_be_bytes()[..]].concat(),
                     };
                     bytes.splice(at..=at, long);
                 }
@@ -291,12 +301,13 @@ mod tests {
         let mut outcomes = [0; 4];
         for seed in first..first + CASES {
             let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-            let (mut bytes, starts) = frames(&mut random);
+            let role = if seed % 4 == 0 { Role::Client } else { Role::Server };
+            let (mut bytes, starts) = frames(&mut random, role);
             if random.below(2) == 0 {
                 mutate(&mut random, &mut bytes, &starts);
             }
-            let outcome = compare(&cut(&mut random, &bytes))
-                .unwrap_or_else(|words| panic!("KLATSCH_SEED={seed}: {bytes:02x?}\n{words}"));
+            let outcome = compare(role, &cut(&mut random, &bytes))
+                .unwrap_or_else(|words| panic!("KLATSCH_SEED={seed}: {role:?} {bytes:02x?}\n{words}"));
             outcomes[outcome as usize] += 1;
         }
         assert!(outcomes.iter().all(|count| *count > CASES / 100), "too little was tried: {outcomes:?}");

@@ -1,7 +1,7 @@
 //! One frame's header, and the mask.
 //!
-//! In: bytes whose front is a frame from a client. Out: its header, judged by everything a header
-//! alone can break; and the other way, headers for frames to a client. Knows nothing of messages:
+//! In: bytes whose front is a frame from a peer. Out: its header, judged by everything a header
+//! alone can break; and the other way, headers for frames to a peer. Knows nothing of messages:
 //! whether a frame may stand where it stands is `assembly`'s affair.
 
 use std::io::Cursor;
@@ -19,6 +19,16 @@ pub(crate) enum Kind {
     Pong,
 }
 
+/// Which side of a connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Reads masked frames only, and sends them plain.
+    Server,
+    /// Reads plain frames only, and sends them [masked](write_masked).
+    #[cfg_attr(not(test), expect(dead_code, reason = "the engine connects to nobody"))]
+    Client,
+}
+
 /// Why a connection must be closed: the code for the close frame and its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
@@ -34,7 +44,7 @@ impl Violation {
     }
 }
 
-/// The header of a client's frame.
+/// The header of a peer's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Never a reserved one.
@@ -42,10 +52,11 @@ pub(crate) struct Header {
     pub(crate) is_final: bool,
     /// RSV1: the message that begins here is compressed (RFC 7692 §6). Only on a text or binary.
     pub(crate) is_compressed: bool,
+    /// All zero, which changes nothing, in a frame of a server.
     pub(crate) mask: [u8; 4],
-    /// Bytes of the header itself, 6 to 14.
+    /// Bytes of the header itself, 2 to 14.
     pub(crate) header_len: usize,
-    /// Bytes of payload that the client says will follow, below 2^63. A claim: spend nothing on it.
+    /// Bytes of payload that the peer says will follow, below 2^63. A claim: spend nothing on it.
     pub(crate) payload_len: u64,
 }
 
@@ -127,10 +138,10 @@ pub(crate) fn frame_payload(frames: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 ///
 /// # Errors
 /// 1002: reserved bit without a meaning; reserved opcode; control frame over 125 bytes or not final;
-/// length not in its shortest form, or with bit 63; frame without a mask.
+/// length not in its shortest form, or with bit 63; client's frame without a mask, server's with one.
 ///
 /// Source: RFC 6455 §5.1, §5.2, §5.5; RFC 7692 §6.
-pub(crate) fn read_header(bytes: &[u8], deflate: bool) -> Result<Option<Header>, Violation> {
+pub(crate) fn read_header(bytes: &[u8], role: Role, deflate: bool) -> Result<Option<Header>, Violation> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     let is_compressed = first & 0x40 != 0;
     if first & 0x30 != 0 || is_compressed && !deflate {
@@ -151,8 +162,10 @@ pub(crate) fn read_header(bytes: &[u8], deflate: bool) -> Result<Option<Header>,
         return Err(Violation::protocol("a control frame is not final"));
     }
     let Some(&second) = bytes.get(1) else { return Ok(None) };
-    if second & 0x80 == 0 {
-        return Err(Violation::protocol("a frame from a client has no mask"));
+    match (role, second & 0x80 != 0) {
+        (Role::Server, true) | (Role::Client, false) => {}
+        (Role::Server, false) => return Err(Violation::protocol("a frame from a client has no mask")),
+        (Role::Client, true) => return Err(Violation::protocol("a frame from a server has a mask")),
     }
     let short_len = second & 0x7f;
     if is_control && u64::from(short_len) > MAX_CONTROL_BYTES {
@@ -163,7 +176,8 @@ pub(crate) fn read_header(bytes: &[u8], deflate: bool) -> Result<Option<Header>,
     // Its only failure is a reserved opcode, which was judged above.
     let parsed =
         FrameHeader::parse(&mut cursor).map_err(|_| Violation::protocol("the opcode is reserved"))?;
-    let Some((FrameHeader { is_final, mask: Some(mask), .. }, payload_len)) = parsed else { return Ok(None) };
+    let Some((FrameHeader { is_final, mask, .. }, payload_len)) = parsed else { return Ok(None) };
+    let mask = mask.unwrap_or_default();
     if payload_len >> 63 != 0 {
         return Err(Violation::protocol("the highest bit of a length is set"));
     }
@@ -197,6 +211,24 @@ pub(crate) fn unmask(bytes: &mut [u8], mut mask: [u8; 4], phase: usize) {
     }
 }
 
+/// Appends `frame`, one whole frame as it was written here, masked: as a client must send it.
+///
+/// `mask` must be new and unpredictable for each frame.
+///
+/// Source: RFC 6455 §5.3, §10.3.
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine connects to nobody"))]
+pub(crate) fn write_masked(out: &mut Vec<u8>, frame: &[u8], mask: [u8; 4]) {
+    let Some((_, payload, _)) = frame_payload(frame) else { return };
+    let (header, _) = frame.split_at(frame_len(frame) - payload.len());
+    let start = out.len();
+    out.extend_from_slice(header);
+    out[start + 1] |= 0x80;
+    out.extend_from_slice(&mask);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    unmask(&mut out[start..], mask, 0);
+}
+
 /// RFC 6455 §5.5.
 pub(super) const MAX_CONTROL_BYTES: u64 = 125;
 
@@ -207,36 +239,40 @@ mod tests {
 
     /// The verdict on a header's first two bytes, written from the RFC's drawing alone: the code of the
     /// violation, or how many bytes the header has.
-    fn oracle(first: u8, second: u8, deflate: bool) -> Result<usize, u16> {
+    fn oracle(first: u8, second: u8, role: Role, deflate: bool) -> Result<usize, u16> {
         let (is_final, reserved, opcode) = (first >> 7, (first >> 4) & 7, first & 15);
         let (masked, len) = (second >> 7, second & 127);
         let begins_compressed = deflate && reserved == 4 && matches!(opcode, 1 | 2);
-        if reserved > 0 && !begins_compressed || !matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10) || masked == 0 {
+        if reserved > 0 && !begins_compressed
+            || !matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10)
+            || (masked == 1) != (role == Role::Server)
+        {
             return Err(1002);
         }
         if opcode >= 8 && (is_final == 0 || len > 125) {
             return Err(1002);
         }
-        Ok(if len == 126 {
-            8
-        } else if len == 127 {
-            14
-        } else {
-            6
-        })
+        let mask_len = if role == Role::Server { 4 } else { 0 };
+        Ok(mask_len
+            + match len {
+                126 => 4,
+                127 => 10,
+                _ => 2,
+            })
     }
 
     #[test]
     fn every_two_byte_header_gets_the_verdict_of_the_rfc() {
-        for (pair, deflate) in (0..=u16::MAX).flat_map(|pair| [(pair, false), (pair, true)]) {
+        let ways = [(Role::Server, false), (Role::Server, true), (Role::Client, false), (Role::Client, true)];
+        for (pair, (role, deflate)) in (0..=u16::MAX).flat_map(|pair| ways.map(|way| (pair, way))) {
             let [first, second] = pair.to_be_bytes();
-            let read = |bytes| read_header(bytes, deflate).map_err(|violation| violation.code);
-            let shown = format!("{pair:04x}, deflate {deflate}");
+            let read = |bytes| read_header(bytes, role, deflate).map_err(|violation| violation.code);
+            let shown = format!("{pair:04x}, {role:?}, deflate {deflate}");
             // 2^24 + 1 and more is the shortest form of no shorter length.
             let full = [first, second, 1, 1, 1, 1, 1, 1, 1, 1, 7, 7, 7, 7];
             let verdict = read(&full).map(|header| header.expect("14 bytes suffice").header_len);
-            assert_eq!(verdict, oracle(first, second, deflate), "{shown}");
-            match oracle(first, second, deflate) {
+            assert_eq!(verdict, oracle(first, second, role, deflate), "{shown}");
+            match oracle(first, second, role, deflate) {
                 Err(code) => assert_eq!(read(&[first, second]), Err(code), "{shown}"),
                 Ok(len) => {
                     for cut in 0..len {
@@ -269,7 +305,7 @@ mod tests {
             (long(u64::MAX - 3), None),
             (long(u64::MAX), None),
         ] {
-            match (read_header(&bytes, false), want) {
+            match (read_header(&bytes, Role::Server, false), want) {
                 (Ok(Some(header)), Some(len)) => {
                     assert_eq!((header.payload_len, header.header_len), (len, bytes.len()));
                     assert_eq!(header.mask, [1, 2, 3, 4]);
@@ -337,10 +373,28 @@ mod tests {
     }
 
     #[test]
+    fn a_masked_frame_is_read_by_a_server_as_it_was_written() {
+        let mask = [0x37, 0xfa, 0x21, 0x3d];
+        for len in [0, 1, 125, 126, 65_535, 65_536] {
+            let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            let mut plain = Vec::new();
+            write_frame(&mut plain, Kind::Binary, &payload);
+            let mut masked = b"before".to_vec();
+            write_masked(&mut masked, &plain, mask);
+            assert_eq!(masked.split_off(6), client_frame(0x82, &payload), "{len}");
+            let header = read_header(&plain, Role::Client, false).unwrap().unwrap();
+            assert_eq!((header.header_len, header.mask), (plain.len() - len, [0; 4]));
+        }
+        let mut close = Vec::new();
+        write_masked(&mut close, &crate::wire::close_frame(1000, "bye"), mask);
+        assert_eq!(close, client_frame(0x88, b"\x03\xe8bye"));
+    }
+
+    #[test]
     fn a_frame_unmasked_in_pieces_is_the_frame_unmasked_whole() {
         let payload = b"one two three four five six seven";
         let frame = client_frame(0x81, payload);
-        let header = read_header(&frame, false).unwrap().unwrap();
+        let header = read_header(&frame, Role::Server, false).unwrap().unwrap();
         for cut in 0..=payload.len() {
             let mut body = frame[header.header_len..].to_vec();
             let (front, back) = body.split_at_mut(cut);

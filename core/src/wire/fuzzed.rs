@@ -3,6 +3,7 @@
 use super::deflate::reference::Reference;
 use super::deflate::{Deflater, Inflater, negotiate};
 use super::differential::compare;
+use super::frame::Role;
 use super::handshake::{
     HeadScan, HostPolicy, OriginPolicy, Refusal, check_host, check_origin, check_upgrade, parse_request,
     query_value, refusal_response, switching_protocols,
@@ -59,7 +60,7 @@ fn read_answer(answer: &[u8]) -> (u16, usize) {
 pub(crate) fn frames(bytes: &[u8]) {
     let Some((&piece_len, bytes)) = bytes.split_first() else { return };
     let pieces: Vec<&[u8]> = bytes.chunks(usize::from(piece_len).max(1)).collect();
-    if let Err(words) = compare(&pieces) {
+    if let Err(words) = compare(Role::Server, &pieces) {
         panic!("{words}");
     }
 }

@@ -6,6 +6,8 @@
 //! Stricter than HTTP asks of a server, because whatever stands in front of this one may read a
 //! doubtful request differently: what has two readings is refused (RFC 9112 §11.2).
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine connects to nobody"))]
+pub(crate) mod client;
 mod forwarded;
 mod policy;
 mod request;

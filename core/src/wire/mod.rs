@@ -1,12 +1,12 @@
-//! Bytes to whole messages and back: the server's side of RFC 6455, and of RFC 7692 in parts.
+//! Bytes to whole messages and back: RFC 6455, and RFC 7692 in parts.
 //!
-//! In: the bytes a client sent, in the order they came, cut anywhere; the limits and the time, as
+//! In: the bytes a peer sent, in the order they came, cut anywhere; the limits and the time, as
 //! arguments. Out: a judged HTTP request, then whole texts, binaries and control frames, each valid
 //! by the RFC and within the limits; and the bytes of answers and frames. What breaks a rule gives a
 //! [`Refusal`] (an HTTP answer) or a [`Violation`] (a close code), never a panic.
 //!
 //! Knows nothing of sockets, clocks, rooms or what texts mean, keeps nothing between messages, and
-//! never spends memory on what a client only claims to send.
+//! never spends memory on what a peer only claims to send.
 
 pub(crate) mod assembly;
 pub(crate) mod close;
@@ -22,4 +22,4 @@ mod testing;
 
 pub(crate) use assembly::{Assembly, Item, Rules, judge_text};
 pub(crate) use close::{close_frame, reply_code};
-pub(crate) use frame::{Kind, Violation, frame_len, frame_payload, write_deflated_frame, write_frame};
+pub(crate) use frame::{Kind, Role, Violation, frame_len, frame_payload, write_deflated_frame, write_frame};

@@ -3,8 +3,13 @@ mod deflated;
 use super::*;
 use crate::wire::testing::{Random, client_frame};
 
-const RULES: Rules =
-    Rules { deflate: false, max_message_bytes: 100_000, max_fragment_count: 8, max_assembly_ms: 1_000 };
+const RULES: Rules = Rules {
+    role: Role::Server,
+    deflate: false,
+    max_message_bytes: 100_000,
+    max_fragment_count: 8,
+    max_assembly_ms: 1_000,
+};
 
 /// An item that outlives its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -258,8 +258,8 @@ pub(super) fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
 }
 
 /// What browsers and proxies send is a tenth of it.
-const MAX_HEAD_BYTES: usize = 8 * 1024;
-const MAX_HEADER_COUNT: usize = 64;
+pub(super) const MAX_HEAD_BYTES: usize = 8 * 1024;
+pub(super) const MAX_HEADER_COUNT: usize = 64;
 
 #[cfg(test)]
 mod tests;
