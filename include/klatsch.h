@@ -530,6 +530,31 @@ klatsch_code_t klatsch_options_listen(klatsch_options_t *options, const char *ad
 // - `on`: default false.
 klatsch_code_t klatsch_options_adopt_only(klatsch_options_t *options, bool on);
 
+// Has every listener speak TLS (1.2 or 1.3; `wss://`, `https://`) with the certificate in one file and its key
+// in another, both PEM; the certificates of its chain stand behind it. May be called several times: a client gets
+// the first certificate that is for the host it names (SNI), or the first of all.
+//
+// - `options`: required.
+// - `cert`, `key`: UTF-8, copied. The files' paths.
+//
+// The files are read by `klatsch_engine_start`, and again by `klatsch_engine_reload_tls`. Default, when neither
+// this nor `klatsch_options_tls_pem` is ever called: no TLS. Adopted connections never speak it.
+klatsch_code_t klatsch_options_tls_files(klatsch_options_t *options,
+                                         const char *cert,
+                                         size_t cert_length,
+                                         const char *key,
+                                         size_t key_length);
+
+// As `klatsch_options_tls_files`, with what would be in the files.
+//
+// - `options`: required.
+// - `cert`, `key`: PEM, copied.
+klatsch_code_t klatsch_options_tls_pem(klatsch_options_t *options,
+                                       const char *cert,
+                                       size_t cert_length,
+                                       const char *key,
+                                       size_t key_length);
+
 // Sets the path on which the chat is; WebSocket requests for another are answered 404.
 //
 // - `options`: required.
@@ -701,7 +726,8 @@ klatsch_code_t klatsch_options_heartbeat_interval_ms(klatsch_options_t *options,
 klatsch_code_t klatsch_options_heartbeat_timeout_ms(klatsch_options_t *options,
                                                     uint64_t heartbeat_timeout_ms);
 
-// How many milliseconds a connection has for its whole opening request; then it is cut.
+// How many milliseconds a connection has for its whole opening request, and before that, where TLS is
+// spoken, for the TLS handshake; then it is cut.
 //
 // - `options`: required.
 // - `handshake_timeout_ms`: default 5000; from 100 to 600000.
@@ -785,6 +811,13 @@ klatsch_code_t klatsch_options_max_connection_count(klatsch_options_t *options,
 klatsch_code_t klatsch_options_max_address_connection_count(klatsch_options_t *options,
                                                             uint64_t max_address_connection_count);
 
+// How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their
+// request, or asked about; more are cut.
+//
+// - `options`: required.
+// - `max_handshake_count`: default 1024; from 1 to 16000000.
+klatsch_code_t klatsch_options_max_handshake_count(klatsch_options_t *options, uint64_t max_handshake_count);
+
 // How many rooms there may be. When they are all there, a room without connections is forgotten to make
 // place; if none is empty, the new one is refused.
 //
@@ -858,7 +891,8 @@ klatsch_code_t klatsch_engine_free(klatsch_engine_t *engine);
 // - `engine`: required.
 //
 // Fails with `KLATSCH_ALREADY_RUNNING` (also while another call starts or stops it),
-// `KLATSCH_CANNOT_LISTEN`, `KLATSCH_SYSTEM`. After `klatsch_engine_stop` it may be started again.
+// `KLATSCH_CANNOT_LISTEN`, `KLATSCH_INVALID_OPTION` (a certificate or key, with its file and the cause),
+// `KLATSCH_SYSTEM`. After `klatsch_engine_stop` it may be started again.
 klatsch_code_t klatsch_engine_start(klatsch_engine_t *engine, klatsch_error_t **out_error);
 
 // Stops accepting at once, sends what waits, closes every connection (1001), and cuts what is left after
@@ -871,6 +905,17 @@ klatsch_code_t klatsch_engine_start(klatsch_engine_t *engine, klatsch_error_t **
 //
 // Fails with `KLATSCH_DEADLOCK` inside a callback of this engine.
 klatsch_code_t klatsch_engine_stop(klatsch_engine_t *engine, uint64_t grace_ms, klatsch_error_t **out_error);
+
+// Reads the certificates and keys of `klatsch_options_tls_files` again. Connections that are there stay as they
+// are; new ones get the new certificates at once. What came by `klatsch_options_tls_pem` stays.
+//
+// - `engine`: required.
+//
+// Fails with `KLATSCH_INVALID_OPTION` if a file is missing or wrong; the words name it, the certificates that were
+// there stay in use, and `KLATSCH_EVENT_DEGRADED` says so too. With `KLATSCH_INVALID_ARGUMENT` if the engine speaks
+// no TLS; with `KLATSCH_NOT_RUNNING`.
+klatsch_code_t klatsch_engine_reload_tls(klatsch_engine_t *engine,
+                                         klatsch_error_t **out_error);
 
 // Tells where the engine listens: one address for each `klatsch_options_listen` that is TCP, in their order.
 // Unix sockets are where the options say, so they are not listed.

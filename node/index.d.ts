@@ -218,6 +218,18 @@ export interface RawPath {
   readonly subprotocol?: string | undefined;
 }
 
+/** The paths of a certificate and its key. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A certificate and its key, PEM. */
+export interface TlsPem {
+  readonly cert: string | Uint8Array;
+  readonly key: string | Uint8Array;
+}
+
 /**
  * What may be set before the engine starts. Another name is refused with the nearest one, a wrong value with
  * what would be right (`invalid_option`).
@@ -232,6 +244,15 @@ export interface EngineOptions {
   listen?: string | number | readonly (string | number)[] | undefined;
   /** Listens nowhere: every connection comes by {@link Engine.attach}. Default false. */
   adoptOnly?: boolean | undefined;
+  /**
+   * Has every listener speak TLS (1.2 or 1.3; `wss://`, `https://`) with the certificate in one PEM file and its key
+   * in another; the certificates of its chain stand behind it. Of several, a client gets the first that is for the
+   * host it names (SNI), or the first of all. The files are read by {@link Engine.start} and
+   * {@link Engine.reloadTls}. Default: no TLS.
+   */
+  tlsFiles?: TlsFiles | readonly TlsFiles[] | undefined;
+  /** As `tlsFiles`, with what would be in the files. */
+  tlsPem?: TlsPem | readonly TlsPem[] | undefined;
   /** The path on which the chat is; WebSocket requests for another are answered 404. Default `/`. */
   path?: string | undefined;
   /** Raw paths: `{ '/echo': '' }` (the subprotocol, or an empty text for none), or an array of {@link RawPath}. */
@@ -308,8 +329,8 @@ export interface EngineOptions {
    */
   heartbeatTimeoutMs?: number | undefined;
   /**
-   * How many milliseconds a connection has for its whole opening request; then it is cut. Default 5000; from 100 to
-   * 600000.
+   * How many milliseconds a connection has for its whole opening request, and before that, where TLS is spoken, for
+   * the TLS handshake; then it is cut. Default 5000; from 100 to 600000.
    */
   handshakeTimeoutMs?: number | undefined;
   /**
@@ -371,6 +392,11 @@ export interface EngineOptions {
    * a Unix socket are not counted, and of a trusted proxy its clients are. Default 100; from 0 to 16000000.
    */
   maxAddressConnectionCount?: number | undefined;
+  /**
+   * How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their request,
+   * or asked about; more are cut. Default 1024; from 1 to 16000000.
+   */
+  maxHandshakeCount?: number | undefined;
   /**
    * How many rooms there may be. When they are all there, a room without connections is forgotten to make place; if
    * none is empty, the new one is refused. Default 100000; from 1 to 10000000.
@@ -495,8 +521,8 @@ export class Engine extends EventEmitter {
    * Starts the engine, which then keeps the process alive ({@link unref}). Resolves with the addresses,
    * `IP:PORT`, when it listens. Unix sockets are where the options say, so they are not listed.
    *
-   * Rejects with `already_running` (also while it is still stopping), `cannot_listen`, `system`; with the signal's
-   * reason when that was aborted before.
+   * Rejects with `already_running` (also while it is still stopping), `cannot_listen`, `invalid_option` (a
+   * certificate or key, with its file and the cause), `system`; with the signal's reason when that was aborted before.
    */
   start(): Promise<string[]>;
 
@@ -507,6 +533,15 @@ export class Engine extends EventEmitter {
    * error; start again works.
    */
   stop(options?: { graceMs?: number | undefined }): Promise<void>;
+
+  /**
+   * Reads the certificates and keys of `tlsFiles` again. Connections that are there stay as they are; new ones get
+   * the new certificates at once. What came by `tlsPem` stays.
+   *
+   * @throws `invalid_option`: which file, and what is wrong with it; the certificates that were there stay in use,
+   * and `degraded` says so too. `invalid_argument`: the engine speaks no TLS. `not_running`.
+   */
+  reloadTls(): void;
 
   /** Where the engine listens, `IP:PORT`, Unix sockets left out; empty while it does not run. */
   readonly addresses: string[];

@@ -84,6 +84,10 @@ class Engine extends EventEmitter {
     return JSON.parse(call(() => this.#native.addresses()));
   }
 
+  reloadTls() {
+    call(() => this.#native.reloadTls());
+  }
+
   broadcast(room, message) {
     text('room', room);
     text('text', message);

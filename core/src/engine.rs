@@ -26,7 +26,8 @@ use crate::message::{Member, Message, Payload, Room};
 use crate::options::{Checked, Options};
 use crate::rate::Rate;
 use crate::server::{
-    Adopted, Control, Hub, HubSettings, Listener, Rules, Shard, ShardSettings, Shared, Site, internal,
+    Acceptor, Adopted, Control, Hub, HubSettings, Listener, Rules, Shard, ShardSettings, Shared, Site,
+    internal, reload,
 };
 use crate::store::Memory;
 use crate::time::Now;
@@ -77,7 +78,8 @@ impl Engine {
     /// `listen` that is TCP, in their order. Unix sockets are where the options say, so they are not listed.
     ///
     /// # Errors
-    /// `already_running`, `cannot_listen`, `system`, `forked`, `internal`.
+    /// `already_running`, `cannot_listen`, `invalid_option` (a certificate or key, with its file and the cause),
+    /// `system`, `forked`, `internal`.
     pub fn start(&self) -> Result<Vec<SocketAddr>, Error> {
         self.inner.check_process()?;
         self.inner.start()
@@ -119,6 +121,20 @@ impl Engine {
             self.inner.reap(&done)?;
         }
         Ok(())
+    }
+
+    /// Reads the certificates and keys of [`Options::tls_files`] again. Connections that are there stay as they
+    /// are; new ones get the new certificates at once. With certificates from [`Options::tls_pem`] only there is
+    /// nothing to read, and with nothing new in the files nothing changes.
+    ///
+    /// # Errors
+    /// `invalid_option`: which file, and what is wrong with it; the certificates that were there stay in use, and
+    /// the host is told `degraded` too. `invalid_argument`: the engine speaks no TLS. `not_running`, `forked`,
+    /// `internal`.
+    pub fn reload_tls(&self) -> Result<(), Error> {
+        let (_, shared) = self.inner.control()?;
+        let acceptor = self.inner.lock().as_ref().and_then(|running| running.acceptor.clone());
+        reload(acceptor.as_deref(), &shared)
     }
 
     /// Where the engine listens, Unix sockets left out; empty while it does not run.
@@ -289,6 +305,7 @@ struct Inner {
 struct Running {
     control: Arc<Control>,
     addresses: Vec<SocketAddr>,
+    acceptor: Option<Arc<Acceptor>>,
     done: Arc<Done>,
     thread: Option<JoinHandle<()>>,
     thread_id: ThreadId,
@@ -308,6 +325,7 @@ impl Inner {
         let shared = self.shared.get_or_try_init(|| self.share())?.clone();
         // Whether there was a panic in an earlier life.
         shared.with(|_| ())?;
+        let acceptor = Acceptor::new(&self.options.tls)?.map(Arc::new);
         let listeners = self.checked.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let system = |source| Error::with_source(ErrorCode::System, "the engine cannot start", source);
         let addresses = listeners
@@ -317,7 +335,7 @@ impl Inner {
             .map_err(system)?;
         let is_local = !listeners.is_empty() && listeners.iter().all(Listener::is_local);
         let settings = self.shard_settings(&addresses, is_local)?;
-        let shard = Shard::new(shared.clone(), settings, listeners).map_err(system)?;
+        let shard = Shard::new(shared.clone(), settings, acceptor.clone(), listeners).map_err(system)?;
         let (control, done) = (shard.control(), Arc::new(Done::default()));
         let ended = (self.dropped.clone(), done.clone(), addresses.clone());
         let (report, started) = sync_channel(1);
@@ -340,6 +358,7 @@ impl Inner {
         *running = Some(Running {
             control,
             addresses: addresses.clone(),
+            acceptor,
             done,
             thread_id: thread.thread().id(),
             thread: Some(thread),
@@ -415,6 +434,7 @@ impl Inner {
                 count => usize::try_from(count).unwrap_or(usize::MAX),
             },
             max_address_connection_count: numbers.max_address_connection_count,
+            max_handshake_count: usize::try_from(numbers.max_handshake_count).unwrap_or(usize::MAX),
             trusted: self.checked.trusted.clone(),
             control_rate: Rate { per_second: numbers.control_rate, burst: numbers.control_burst },
             deflate_min_bytes: usize::try_from(numbers.deflate_min_bytes).unwrap_or(usize::MAX),

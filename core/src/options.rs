@@ -1,6 +1,7 @@
 //! What a host may set before the engine starts, and the only defaults there are.
 
 mod listen;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -10,6 +11,8 @@ use crate::message::Color;
 use crate::network::Trusted;
 
 pub(crate) use listen::Listen;
+
+pub(crate) use tls::TlsPair;
 
 macro_rules! numbers {
     ($($(#[doc = $doc:literal])+ $name:ident: $default:literal, $min:literal ..= $max:literal;)+) => {
@@ -71,7 +74,8 @@ numbers! {
     heartbeat_interval_ms: 25_000, 100 ..= 3_600_000;
     /// For how many milliseconds more the engine waits before it holds the peer for dead and cuts it.
     heartbeat_timeout_ms: 10_000, 100 ..= 3_600_000;
-    /// How many milliseconds a connection has for its whole opening request; then it is cut.
+    /// How many milliseconds a connection has for its whole opening request, and before that, where TLS is
+    /// spoken, for the TLS handshake; then it is cut.
     handshake_timeout_ms: 5_000, 100 ..= 600_000;
     /// How many milliseconds the peer has to answer a close frame and go; then it is cut.
     close_timeout_ms: 5_000, 100 ..= 600_000;
@@ -100,6 +104,9 @@ numbers! {
     /// How many connections one IP address, or one IPv6 /64, may have; one more is answered 429. 0: no
     /// limit. Peers on a Unix socket are not counted, and of a trusted proxy its clients are.
     max_address_connection_count: 100, 0 ..= 16_000_000;
+    /// How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their
+    /// request, or asked about; more are cut.
+    max_handshake_count: 1_024, 1 ..= 16_000_000;
     /// How many rooms there may be. When they are all there, a room without connections is forgotten to
     /// make place; if none is empty, the new one is refused.
     max_room_count: 100_000, 1 ..= 10_000_000;
@@ -181,6 +188,7 @@ impl Limits {
 pub struct Options {
     pub(crate) listen: Vec<String>,
     pub(crate) adopt_only: bool,
+    pub(crate) tls: Vec<TlsPair>,
     pub(crate) path: String,
     pub(crate) raw: Vec<RawPath>,
     pub(crate) tutorial: bool,
@@ -209,6 +217,7 @@ impl Default for Options {
         Options {
             listen: Vec::new(),
             adopt_only: false,
+            tls: Vec::new(),
             path: "/".into(),
             raw: Vec::new(),
             tutorial: true,
@@ -426,6 +435,11 @@ impl Options {
         if self.adopt_only && !self.listen.is_empty() {
             return Err(invalid("adopt_only is on and listen is set; leave one of them out".into()));
         }
+        if self.adopt_only && !self.tls.is_empty() {
+            let words = "adopt_only is on and a certificate is set (tls_files, tls_pem); adopted connections never \
+                speak TLS: leave one of them out";
+            return Err(invalid(words.into()));
+        }
         for origin in &self.allow_origin {
             let right = matches!(origin.as_str(), "*" | "null")
                 || origin.split_once("://").is_some_and(|(scheme, authority)| {
@@ -536,6 +550,7 @@ mod tests {
             (Options::new().listen("unix:/a\0b"), "unix:/run/chat.sock"),
             (Options::new().listen(format!("unix:/{}", "x".repeat(200))), "unix:/run/chat.sock"),
             (Options::new().listen("127.0.0.1:0").adopt_only(true), "adopt_only"),
+            (Options::new().adopt_only(true).tls_pem("cert", "key"), "adopt_only"),
             (Options::new().path("chat"), "begins with /"),
             (Options::new().raw("/a b", ""), "no blank"),
             (Options::new().raw("/", ""), "another path"),

@@ -98,7 +98,8 @@ pub unsafe extern "C" fn klatsch_engine_free(engine: *mut klatsch_engine_t) -> k
 /// - `engine`: required.
 ///
 /// Fails with `KLATSCH_ALREADY_RUNNING` (also while another call starts or stops it),
-/// `KLATSCH_CANNOT_LISTEN`, `KLATSCH_SYSTEM`. After `klatsch_engine_stop` it may be started again.
+/// `KLATSCH_CANNOT_LISTEN`, `KLATSCH_INVALID_OPTION` (a certificate or key, with its file and the cause),
+/// `KLATSCH_SYSTEM`. After `klatsch_engine_stop` it may be started again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn klatsch_engine_start(
     engine: *mut klatsch_engine_t,
@@ -129,6 +130,23 @@ pub unsafe extern "C" fn klatsch_engine_stop(
     };
     // SAFETY: the conventions of the header.
     unsafe { guard(out_error, body) }
+}
+
+/// Reads the certificates and keys of `klatsch_options_tls_files` again. Connections that are there stay as they
+/// are; new ones get the new certificates at once. What came by `klatsch_options_tls_pem` stays.
+///
+/// - `engine`: required.
+///
+/// Fails with `KLATSCH_INVALID_OPTION` if a file is missing or wrong; the words name it, the certificates that were
+/// there stay in use, and `KLATSCH_EVENT_DEGRADED` says so too. With `KLATSCH_INVALID_ARGUMENT` if the engine speaks
+/// no TLS; with `KLATSCH_NOT_RUNNING`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_engine_reload_tls(
+    engine: *mut klatsch_engine_t,
+    out_error: *mut *mut klatsch_error_t,
+) -> klatsch_code_t {
+    // SAFETY: the conventions of the header.
+    unsafe { with_engine(engine, out_error, |host| host.core.reload_tls()) }
 }
 
 /// Tells where the engine listens: one address for each `klatsch_options_listen` that is TCP, in their order.

@@ -120,6 +120,53 @@ pub unsafe extern "C" fn klatsch_options_adopt_only(
     set(options, |options| Ok(options.adopt_only(on)))
 }
 
+/// Has every listener speak TLS (1.2 or 1.3; `wss://`, `https://`) with the certificate in one file and its key
+/// in another, both PEM; the certificates of its chain stand behind it. May be called several times: a client gets
+/// the first certificate that is for the host it names (SNI), or the first of all.
+///
+/// - `options`: required.
+/// - `cert`, `key`: UTF-8, copied. The files' paths.
+///
+/// The files are read by `klatsch_engine_start`, and again by `klatsch_engine_reload_tls`. Default, when neither
+/// this nor `klatsch_options_tls_pem` is ever called: no TLS. Adopted connections never speak it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_tls_files(
+    options: *mut klatsch_options_t,
+    cert: *const c_char,
+    cert_length: usize,
+    key: *const c_char,
+    key_length: usize,
+) -> klatsch_code_t {
+    set(options, |options| {
+        // SAFETY: the conventions of the header: text lives for the call.
+        let cert = unsafe { text::required("cert", cert, cert_length) }?;
+        // SAFETY: the conventions of the header: text lives for the call.
+        let key = unsafe { text::required("key", key, key_length) }?;
+        Ok(options.tls_files(cert, key))
+    })
+}
+
+/// As `klatsch_options_tls_files`, with what would be in the files.
+///
+/// - `options`: required.
+/// - `cert`, `key`: PEM, copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_tls_pem(
+    options: *mut klatsch_options_t,
+    cert: *const c_char,
+    cert_length: usize,
+    key: *const c_char,
+    key_length: usize,
+) -> klatsch_code_t {
+    set(options, |options| {
+        // SAFETY: the conventions of the header: text lives for the call.
+        let cert = unsafe { text::required("cert", cert, cert_length) }?;
+        // SAFETY: the conventions of the header: text lives for the call.
+        let key = unsafe { text::required("key", key, key_length) }?;
+        Ok(options.tls_pem(cert, key))
+    })
+}
+
 /// Sets the path on which the chat is; WebSocket requests for another are answered 404.
 ///
 /// - `options`: required.

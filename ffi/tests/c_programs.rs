@@ -179,6 +179,11 @@ fn events_come_by_a_descriptor_too() {
 }
 
 #[test]
+fn tls_is_spoken_in_c() {
+    succeeds("tls");
+}
+
+#[test]
 fn questions_are_answered_in_c() {
     succeeds("questions");
 }
@@ -213,7 +218,7 @@ fn two_copies_of_the_library_can_be_loaded_and_unloaded() {
 
 #[test]
 fn no_program_leaks_or_misuses_memory() {
-    for name in ["arguments", "lifecycle", "calls", "descriptor", "questions", "reentrant"] {
+    for name in ["arguments", "lifecycle", "calls", "descriptor", "questions", "reentrant", "tls"] {
         run("valgrind", memcheck().arg(program(name)));
     }
     run("valgrind", memcheck().arg(program("races")).arg("40"));

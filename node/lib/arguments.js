@@ -27,7 +27,16 @@ function readOptions(options) {
       throw new KlatschError('invalid_option', `${name} is ${shown(value)}; an option is ${words}`);
     }
   }
+  if (values.tlsPem !== undefined) values.tlsPem = pemTexts(values.tlsPem);
   return { json: JSON.stringify(values), admit, maySend, signal };
+}
+
+/** Certificates and keys are text, also where they come as the bytes of a file. */
+function pemTexts(pairs) {
+  if (Array.isArray(pairs)) return pairs.map(pemTexts);
+  if (pairs === null || typeof pairs !== 'object') return pairs;
+  const asText = (value) => (isUint8Array(value) ? Buffer.from(value).toString() : value);
+  return Object.fromEntries(Object.entries(pairs).map(([name, value]) => [name, asText(value)]));
 }
 
 /** Takes the fields that a call's last argument may have; others are refused. */

@@ -161,6 +161,12 @@ impl NativeEngine {
         self.call(|| Ok(json_of_addresses(&self.engine.addresses())))
     }
 
+    /// See the core.
+    #[napi]
+    pub fn reload_tls(&self) -> Result<(), Failure> {
+        self.call(|| self.engine.reload_tls())
+    }
+
     /// Gives the position as JSON.
     #[napi]
     pub fn broadcast(&self, room: String, text: String) -> Result<String, Failure> {

@@ -51,6 +51,18 @@ fn set(mut options: Options, name: &str, value: &Value) -> Result<Options, Error
                 options = options.raw(path, subprotocol);
             }
         }
+        "tlsFiles" => {
+            for pair in one_or_more(value) {
+                let (cert, key) = certificate(name, pair)?;
+                options = options.tls_files(cert, key);
+            }
+        }
+        "tlsPem" => {
+            for pair in one_or_more(value) {
+                let (cert, key) = certificate(name, pair)?;
+                options = options.tls_pem(cert, key);
+            }
+        }
         "allowOrigin" => {
             for origin in one_or_more(value) {
                 options = options.allow_origin(string(name, origin)?);
@@ -125,6 +137,16 @@ fn raw_paths(value: &Value) -> Result<Vec<(&str, &str)>, Error> {
     }
 }
 
+/// `{cert, key}`. What is wrong with it is not quoted: it may be a key.
+fn certificate<'value>(name: &str, value: &'value Value) -> Result<(&'value str, &'value str), Error> {
+    let field = |field: &str| value.get(field).and_then(Value::as_str);
+    let fields = value.as_object().map_or(0, Map::len);
+    match (field("cert"), field("key")) {
+        (Some(cert), Some(key)) if fields == 2 => Ok((cert, key)),
+        _ => Err(invalid(format!("{name} must be {{cert, key}}, both texts, or an array of those"))),
+    }
+}
+
 fn one_or_more(value: &Value) -> &[Value] {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
@@ -186,9 +208,11 @@ fn edits(from: &[char], to: &[char]) -> usize {
     row[to.len()]
 }
 
-const VALUE_OPTIONS: [&str; 14] = [
+const VALUE_OPTIONS: [&str; 16] = [
     "listen",
     "adoptOnly",
+    "tlsFiles",
+    "tlsPem",
     "path",
     "raw",
     "tutorial",
@@ -207,8 +231,10 @@ const VALUE_OPTIONS: [&str; 14] = [
 const HANDLER_OPTIONS: [&str; 3] = ["admit", "maySend", "signal"];
 
 /// How the core's words spell those of [`VALUE_OPTIONS`] that are spelt otherwise there.
-const SNAKE_NAMES: [&str; 7] = [
+const SNAKE_NAMES: [&str; 9] = [
     "adopt_only",
+    "tls_files",
+    "tls_pem",
     "allow_origin",
     "allow_host",
     "require_origin",
@@ -235,6 +261,7 @@ mod tests {
         let json = r#"{
             "listen": [0, "127.0.0.1:0"], "path": "/chat", "raw": {"/echo": "", "/game": "game.v1"},
             "tutorial": true, "page": false, "allowOrigin": "https://a.example", "allowHost": ["a.example"],
+            "tlsFiles": {"cert": "a.pem", "key": "b.pem"}, "tlsPem": [{"cert": "c", "key": "d"}],
             "requireOrigin": true, "trustedProxy": ["10.0.0.0/8", "unix"], "deflate": false,
             "hostName": "Bot", "hostColor": "red", "limits": "load-test",
             "messageRate": 7, "historyKept": 50
@@ -248,6 +275,8 @@ mod tests {
             .path("/chat")
             .raw("/echo", "")
             .raw("/game", "game.v1")
+            .tls_files("a.pem", "b.pem")
+            .tls_pem("c", "d")
             .page(false)
             .allow_origin("https://a.example")
             .allow_host("a.example")
@@ -299,6 +328,9 @@ mod tests {
             (r#"{"raw": {"/echo": null}}"#, "raw is null; it must be a text"),
             (r#"{"raw": [{"subprotocol": "x"}]}"#, "an array of {path, subprotocol}"),
             (r#"{"raw": [{"path": "/x", "protocol": "x"}]}"#, "raw has a field \"protocol\""),
+            (r#"{"tlsFiles": "cert.pem"}"#, "tlsFiles must be {cert, key}"),
+            (r#"{"tlsFiles": [{"cert": "cert.pem"}]}"#, "tlsFiles must be {cert, key}"),
+            (r#"{"tlsPem": {"cert": "c", "key": "d", "ca": "e"}}"#, "tlsPem must be {cert, key}"),
             (r#"{"limits": "none"}"#, "load-test"),
         ] {
             let words = refusal(json);

@@ -77,6 +77,11 @@ isTrue<Equal<Engine['addresses'], string[]>>();
 const position: Position = engine.broadcast('lobby', 'hi');
 isTrue<Equal<typeof position.offset, number>>();
 engine.broadcastAll('hi');
+engine.reloadTls();
+new Engine({ tlsFiles: { cert: 'cert.pem', key: 'key.pem' } });
+new Engine({ tlsPem: [{ cert: 'cert', key: new Uint8Array() }] });
+// @ts-expect-error a certificate has a key
+new Engine({ tlsFiles: { cert: 'cert.pem' } });
 engine.tell(1, 'hi');
 engine.tell(1, new Uint8Array(3));
 engine.tellRoom('lobby', Buffer.from('hi'));

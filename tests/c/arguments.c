@@ -50,6 +50,8 @@ static void options_refuse_what_are_no_options(void)
     FOR_HANDLES(klatsch_options_t, {
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_listen(H, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_adopt_only(H, true));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_tls_files(H, X, X));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_tls_pem(H, X, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_path(H, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_raw(H, X, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_tutorial(H, true));
@@ -82,6 +84,7 @@ static void options_refuse_what_are_no_options(void)
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_max_assembly_ms(H, 1));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_max_connection_count(H, 1));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_max_address_connection_count(H, 1));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_max_handshake_count(H, 1));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_max_room_count(H, 1));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_message_rate(H, 1));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_message_burst(H, 1));
@@ -104,6 +107,7 @@ static void an_engine_refuses_what_is_no_engine(void)
     FOR_HANDLES(klatsch_engine_t, {
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_start(H, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_stop(H, 0, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_reload_tls(H, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_addresses(H, 0, NULL, 0, NULL, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_on_event(H, record_event, NULL, NULL, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_event_fd(H, &fd, &error));
@@ -158,6 +162,10 @@ static void options_refuse_bad_text_and_remember_the_first_failure(klatsch_optio
 {
     klatsch_engine_t *engine = NULL;
     FOR_TEXTS(klatsch_options_listen(options, T, L));
+    FOR_TEXTS(klatsch_options_tls_files(options, T, L, X));
+    FOR_TEXTS(klatsch_options_tls_files(options, X, T, L));
+    FOR_TEXTS(klatsch_options_tls_pem(options, T, L, X));
+    FOR_TEXTS(klatsch_options_tls_pem(options, X, T, L));
     FOR_TEXTS(klatsch_options_path(options, T, L));
     FOR_TEXTS(klatsch_options_raw(options, T, L, NULL, 0));
     FOR_OPTIONAL_TEXTS(klatsch_options_raw(options, X, T, L));

@@ -90,6 +90,7 @@ fn rust_names() -> Names {
     let mut names = Names::from([("engine".into(), &engine | &events)]);
     let mut options = methods("core/src/options.rs", "impl Options {");
     options.extend(methods("core/src/options.rs", "        impl Options {"));
+    options.extend(methods("core/src/options/tls.rs", "impl Options {"));
     options.extend(NUMBER_OPTIONS.iter().map(|option| option.name.to_owned()));
     names.insert("options".into(), options);
     names

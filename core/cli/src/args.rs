@@ -13,7 +13,7 @@ use tracing::Level;
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Serve(Serve),
+    Serve(Box<Serve>),
     Help,
     Version,
 }
@@ -24,6 +24,8 @@ pub(crate) struct Serve {
     pub(crate) log: Level,
     pub(crate) limits: Limits,
     pub(crate) listen: Vec<String>,
+    tls_cert: Vec<String>,
+    tls_key: Vec<String>,
     path: Option<String>,
     raw: Vec<String>,
     allow_origin: Vec<String>,
@@ -40,6 +42,8 @@ impl Default for Serve {
             log: Level::INFO,
             limits: Limits::Default,
             listen: Vec::new(),
+            tls_cert: Vec::new(),
+            tls_key: Vec::new(),
             path: None,
             raw: Vec::new(),
             allow_origin: Vec::new(),
@@ -53,6 +57,11 @@ impl Default for Serve {
 }
 
 impl Serve {
+    /// Whether it speaks TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        !self.tls_cert.is_empty()
+    }
+
     /// The engine's options. The named limits come first, so that a number beside them holds wherever it stood.
     ///
     /// # Errors
@@ -67,6 +76,8 @@ impl Serve {
             options = options.path(path);
         }
         let options = self.listen.iter().fold(options, |options, address| options.listen(address));
+        let pairs = self.tls_cert.iter().zip(&self.tls_key);
+        let options = pairs.fold(options, |options, (cert, key)| options.tls_files(cert, key));
         let options = self.raw.iter().fold(options, |options, path| options.raw(path, ""));
         let options = self.allow_origin.iter().fold(options, |options, origin| options.allow_origin(origin));
         let options = self.allow_host.iter().fold(options, |options, host| options.allow_host(host));
@@ -94,6 +105,13 @@ pub(crate) const FLAGS: &[Flag] = &[
         value: "default|load-test",
         meaning: "load-test lifts what is counted per user and per address; never for a public server.",
     },
+    Flag {
+        name: "tls-cert",
+        value: "FILE",
+        meaning: "Speak TLS (https, wss) with the certificate in this PEM file, its chain behind it. May be given \
+                  several times, each with a --tls-key: clients get the one for the host they name, or the first.",
+    },
+    Flag { name: "tls-key", value: "FILE", meaning: "The PEM file of that certificate's key." },
     Flag { name: "path", value: "PATH", meaning: "The path on which the chat is. Default /." },
     Flag {
         name: "raw",
@@ -166,7 +184,13 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
             }
         }
     }
-    Ok(Command::Serve(serve))
+    let (certs, keys) = (serve.tls_cert.len(), serve.tls_key.len());
+    if certs != keys {
+        return Err(format!(
+            "there are {certs} --tls-cert and {keys} --tls-key; each certificate needs its key"
+        ));
+    }
+    Ok(Command::Serve(Box::new(serve)))
 }
 
 fn set(serve: &mut Serve, flag: &str, parser: &mut lexopt::Parser) -> Result<(), String> {
@@ -177,6 +201,8 @@ fn set(serve: &mut Serve, flag: &str, parser: &mut lexopt::Parser) -> Result<(),
     match flag {
         "listen" => serve.listen.push(value(flag, parser)?),
         "limits" => serve.limits = limits(&value(flag, parser)?)?,
+        "tls-cert" => serve.tls_cert.push(value(flag, parser)?),
+        "tls-key" => serve.tls_key.push(value(flag, parser)?),
         "path" => serve.path = Some(value(flag, parser)?),
         "raw" => serve.raw.push(value(flag, parser)?),
         "allow-origin" => serve.allow_origin.push(value(flag, parser)?),
@@ -261,7 +287,7 @@ mod tests {
 
     fn served(words: &str) -> Serve {
         match parsed(words) {
-            Ok(Command::Serve(serve)) => serve,
+            Ok(Command::Serve(serve)) => *serve,
             other => panic!("{words}: {other:?}"),
         }
     }
@@ -290,13 +316,14 @@ mod tests {
     #[test]
     fn every_other_flag_reaches_the_engines_options() {
         let serve = served(
-            "serve --listen 127.0.0.1:0 --listen [::1]:0 --path /chat --raw /a --raw /b --allow-origin * \
+            "serve --listen 127.0.0.1:0 --listen [::1]:0 --tls-cert c --tls-key k --path /chat --raw /a --raw /b --allow-origin * \
              --allow-host chat.example --require-origin --trusted-proxy 10.0.0.0/8 --trusted-proxy unix --no-page --log debug",
         );
         assert_eq!(serve.log, Level::DEBUG);
         let expected = Options::new()
             .listen("127.0.0.1:0")
             .listen("[::1]:0")
+            .tls_files("c", "k")
             .path("/chat")
             .raw("/a", "")
             .raw("/b", "")
@@ -326,7 +353,12 @@ mod tests {
                 _ => "/",
             };
             let words = if flag.value.is_empty() { String::new() } else { format!("={value}") };
-            assert!(parsed(&format!("--{}{words}", flag.name)).is_ok(), "{}", flag.name);
+            let other = match flag.name {
+                "tls-cert" => " --tls-key /",
+                "tls-key" => " --tls-cert /",
+                _ => "",
+            };
+            assert!(parsed(&format!("--{}{words}{other}", flag.name)).is_ok(), "{}", flag.name);
         }
     }
 
@@ -342,6 +374,7 @@ mod tests {
             ("--listen", "--listen needs a value: ADDRESS:PORT"),
             ("--limits none", "--limits is \"none\"; it must be default|load-test"),
             ("--log loud", "--log is \"loud\"; it must be error|warn|info|debug"),
+            ("--tls-cert c", "1 --tls-cert and 0 --tls-key"),
             ("serv", "there is no command \"serv\"; the command is serve"),
             ("serve now", "\"now\" belongs to no flag"),
             ("-x", "there is no flag -x"),

@@ -15,7 +15,7 @@ use args::Command;
 
 fn main() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Serve(serve)) => serve::run(serve),
+        Ok(Command::Serve(serve)) => serve::run(&serve),
         Ok(Command::Help) => print(&help::text()),
         Ok(Command::Version) => print(concat!("klatsch ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(words) => {

@@ -14,7 +14,7 @@ use crate::args::Serve;
 use crate::{BAD_USAGE, CANNOT_SERVE, complain, log, say};
 
 /// Starts the engine, says where it listens, and returns when a signal has stopped it.
-pub(crate) fn run(serve: Serve) -> ExitCode {
+pub(crate) fn run(serve: &Serve) -> ExitCode {
     log::start(serve.log);
     raise_descriptor_limit();
     let engine = match serve.options().and_then(Engine::new) {
@@ -27,7 +27,7 @@ pub(crate) fn run(serve: Serve) -> ExitCode {
     if serve.limits == Limits::LoadTest {
         say(&format!("limits load-test: {} are lifted; never for a public server", LIFTED.join(" and ")));
     }
-    match start_and_wait(&engine, &serve) {
+    match start_and_wait(&engine, serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {
             complain(&words);
@@ -37,13 +37,14 @@ pub(crate) fn run(serve: Serve) -> ExitCode {
 }
 
 fn start_and_wait(engine: &Engine, serve: &Serve) -> Result<(), String> {
+    let scheme = if serve.is_secure() { "https" } else { "http" };
     // Before the start, so that a signal never finds the engine running and nobody to hear it.
     let signal = signals(engine)?;
     let addresses = engine.start().map_err(|error| error.message())?;
     let mut stdout = std::io::stdout().lock();
     for address in addresses {
         // A stdout that nobody reads any more is no reason not to serve.
-        let _ = writeln!(stdout, "listening on http://{address}");
+        let _ = writeln!(stdout, "listening on {scheme}://{address}");
     }
     // The engine lists TCP alone: a path is where it was said to be.
     for path in serve.listen.iter().filter(|address| address.starts_with("unix:")) {

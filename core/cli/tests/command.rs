@@ -187,6 +187,13 @@ fn a_port_in_use_ends_it_with_words() {
 }
 
 #[test]
+fn a_certificate_that_is_not_there_ends_it_with_its_name() {
+    let output = ran(&["--listen", "127.0.0.1:0", "--tls-cert", "/nowhere/cert.pem", "--tls-key", "key.pem"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("/nowhere/cert.pem"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn what_makes_no_sense_ends_with_2_and_words() {
     for (flags, expected) in [
         (&["--histroy", "5"][..], "--history"),

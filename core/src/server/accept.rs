@@ -1,6 +1,7 @@
 //! Who comes: new connections, their requests, and the host's word about them.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
@@ -15,7 +16,9 @@ use crate::wire::handshake::{Refusal, parse_request, refusal_response, switching
 use super::admission::{Decision, Wanted, decide};
 use super::compression::Terms;
 use super::connection::{Connection, Head, Phase};
+use super::send::queue_sealed;
 use super::shard::{Adopted, Shard, spare};
+use super::transport::Transport;
 
 impl Shard {
     /// Accepts who waits at the listeners, some at a time.
@@ -27,7 +30,7 @@ impl Shard {
             }
             for _ in 0..ACCEPTS_PER_TURN {
                 match self.listeners[index].socket.accept() {
-                    Ok((socket, address)) => self.welcome(socket, address, Head::default()),
+                    Ok((socket, address)) => self.come_in(socket, address),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         self.listeners[index].is_ready = false;
                         self.can_accept(index);
@@ -75,6 +78,15 @@ impl Shard {
         }
     }
 
+    /// Somebody has come to a listener, where TLS is spoken if the host has certificates.
+    fn come_in(&mut self, socket: TcpStream, address: Option<IpAddr>) {
+        // No session is a bug of rustls's, for which the connection is cut.
+        let Ok(session) = self.acceptor.as_ref().map(|acceptor| acceptor.session()).transpose() else {
+            return;
+        };
+        self.welcome(Transport::new(socket, session), address, Head::default());
+    }
+
     /// Takes over a socket of the host's.
     pub(super) fn adopt(&mut self, adopted: Adopted) {
         let Adopted { socket, read } = adopted;
@@ -83,15 +95,17 @@ impl Shard {
         }
         let address = socket.peer_addr().ok().map(|address| address.ip());
         let slot = self.connections.vacant_key() as u32;
-        self.welcome(TcpStream::from_std(socket), address, Head { adopted: true, ..Head::default() });
+        let transport = Transport::new(TcpStream::from_std(socket), None);
+        self.welcome(transport, address, Head { adopted: true, ..Head::default() });
         if self.connections.contains(slot as usize) {
             self.read_head(slot, &read);
         }
     }
 
-    fn welcome(&mut self, mut socket: TcpStream, address: Option<std::net::IpAddr>, mut head: Head) {
-        // Fails on a Unix socket, which has no such delay.
-        let _ = socket.set_nodelay(true);
+    fn welcome(&mut self, mut transport: Transport, address: Option<IpAddr>, mut head: Head) {
+        if self.is_crowded() {
+            return;
+        }
         let limit = self.settings.max_connection_count;
         if self.connections.len() >= limit + MAX_REFUSED {
             return;
@@ -99,7 +113,7 @@ impl Shard {
         if self.connections.len() >= limit && !self.make_place() {
             head.refusal = Some(503);
         }
-        head.proxied = self.is_proxy(&socket, address);
+        head.proxied = self.is_proxy(transport.socket(), address);
         // A proxy is not counted itself: its clients are, when it has said who they are.
         let mut counted = None;
         if let Some(address) = address.filter(|_| !head.proxied) {
@@ -113,16 +127,79 @@ impl Shard {
         let entry = self.connections.vacant_entry();
         let slot = entry.key();
         let registered = self.registry.register(
-            &mut socket,
+            &mut transport,
             Token(slot),
             // Edges, so that a socket that is ready to be written to says so once.
             Interest::READABLE | Interest::WRITABLE,
         );
-        entry.insert(Connection::new(socket, head, counted, self.now.ticks_ms));
+        entry.insert(Connection::new(transport, head, counted, self.now.ticks_ms));
+        self.handshake_count += 1;
         match registered {
             Ok(()) => self.make_ready(slot as u32),
             Err(_) => self.remove(slot as u32),
         }
+    }
+
+    /// Whether there are as many handshakes under way as there may be. The host is told once, until it is quieter.
+    fn is_crowded(&mut self) -> bool {
+        let limit = self.settings.max_handshake_count;
+        if self.handshake_count < limit {
+            self.told_crowded &= self.handshake_count > limit / 2;
+            return false;
+        }
+        if !std::mem::replace(&mut self.told_crowded, true) {
+            let words = format!(
+                "{limit} handshakes are under way, as many as max_handshake_count allows: more connections are cut"
+            );
+            tracing::warn!(words);
+            let error = Error::new(ErrorCode::Busy, words);
+            let _ = self.shared.with(|hub| hub.tell_host(Event::Degraded { error }));
+        }
+        true
+    }
+
+    /// A connection's handshake is about to be over, whichever way. Comes before its phase is another.
+    pub(super) fn settle(&mut self, slot: u32) {
+        let phase = self.connections.get(slot as usize).map(|connection| &connection.phase);
+        if matches!(phase, Some(Phase::Head(_) | Phase::Asking(_))) {
+            self.handshake_count -= 1;
+        }
+    }
+
+    /// The TLS handshake is done: the time for the request begins.
+    pub(super) fn secured(&mut self, slot: u32) {
+        let deadline_ms = self.now.ticks_ms + self.settings.handshake_timeout_ms;
+        if let Phase::Head(head) = &mut self.connections[slot as usize].phase {
+            head.deadline_ms = deadline_ms;
+        }
+    }
+
+    /// A request has come without TLS where TLS is spoken.
+    pub(super) fn is_plain(&mut self, slot: u32) {
+        let reason = "this port speaks TLS: use https:// or wss://".to_owned();
+        self.refuse(slot, None, Refusal { status: 400, reason, headers: Vec::new() });
+    }
+
+    /// A connection has broken TLS, or found no common ground in its handshake; its transport has told it.
+    pub(super) fn broke_tls(&mut self, slot: u32, reason: &str) {
+        let deadline_ms = self.now.ticks_ms + self.settings.close_timeout_ms;
+        if !matches!(self.connections[slot as usize].phase, Phase::Head(_)) {
+            return self.lost(slot, reason);
+        }
+        self.settle(slot);
+        let connection = &mut self.connections[slot as usize];
+        let address = connection.peer();
+        // What it sends is thrown away, so that a reset does not overtake what it was told.
+        connection.phase = Phase::Answered { deadline_ms, shut: false };
+        queue_sealed(connection, self.now.ticks_ms);
+        let is_sent = connection.outbox.is_none();
+        tracing::info!(reason, ?address, "a TLS handshake failed");
+        let error = Error::new(ErrorCode::Refused, format!("a TLS handshake failed: {reason}"));
+        let _ = self.shared.with(|hub| hub.tell_host(Event::Refused { connection: None, address, error }));
+        if is_sent {
+            self.drained(slot);
+        }
+        self.make_ready(slot);
     }
 
     /// Closes the tutorial connection that has been without a name for longest, if those have more than a
@@ -157,7 +234,7 @@ impl Shard {
             Err(refusal) => (Err(refusal), head.bytes.len()),
         };
         let (refusal, proxied) = (head.refusal, head.proxied);
-        let adopted = head.adopted.then(|| connection.socket.local_addr().ok()).flatten();
+        let adopted = head.adopted.then(|| connection.transport.local_addr().ok()).flatten();
         let request = match proxied {
             true => request.and_then(|request| self.note_client(slot, request)),
             false => request,
@@ -215,7 +292,10 @@ impl Shard {
     fn asked(&mut self, slot: u32, id: ConnectionId) -> Option<Wanted> {
         let connection = self.find(slot, id)?;
         match std::mem::replace(&mut connection.phase, Phase::Open) {
-            Phase::Asking(wanted) => Some(*wanted),
+            Phase::Asking(wanted) => {
+                self.handshake_count -= 1;
+                Some(*wanted)
+            }
             other => {
                 connection.phase = other;
                 None
@@ -235,6 +315,7 @@ impl Shard {
             return self.refuse(slot, Some(id), Refusal { status: 503, reason, headers: Vec::new() });
         }
         tracing::debug!(connection = id.0, "connected");
+        self.settle(slot);
         let connection = &mut self.connections[slot as usize];
         connection.phase = Phase::Open;
         connection.held = false;

@@ -107,7 +107,7 @@ impl Shard {
     /// 400: the proxy's word is no address. 429: the client has too many connections.
     pub(super) fn note_client(&mut self, slot: u32, request: Request) -> Result<Request, Refusal> {
         let connection = &mut self.connections[slot as usize];
-        let peer = connection.socket.peer_addr().ok();
+        let peer = connection.transport.peer_addr().ok();
         let trusted = &self.settings.trusted;
         let client = client_address(&request, peer, |address| trusted.includes(address))?;
         connection.client = client.filter(|_| client != peer).map(Box::new);

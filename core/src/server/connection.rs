@@ -2,8 +2,6 @@
 
 use std::net::SocketAddr;
 
-use mio::net::TcpStream;
-
 use crate::event::Dialect;
 use crate::fanout::Outbox;
 use crate::id::ConnectionId;
@@ -15,12 +13,13 @@ use super::addresses::AddressKey;
 use super::admission::Wanted;
 use super::compression::Terms;
 use super::lanes::LaneKey;
+use super::transport::Transport;
 use crate::wire::handshake::HeadScan;
 
 /// One connection. What only some have, and only for a time, is boxed.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) socket: TcpStream,
+    pub(crate) transport: Transport,
     /// 0 until its handshake was right.
     pub(crate) id: ConnectionId,
     pub(crate) phase: Phase,
@@ -31,10 +30,11 @@ pub(crate) struct Connection {
     /// For whom a trusted proxy speaks; `None`: the peer is the client.
     pub(crate) client: Option<Box<SocketAddr>>,
     pub(crate) assembly: Assembly,
-    /// `None`: nothing waits.
+    /// `None`: nothing waits, neither here nor in the transport.
     pub(crate) outbox: Option<Box<Waiting>>,
-    /// Bytes that were read and not looked at, because the connection was held.
-    pub(crate) unread: Option<Box<[u8]>>,
+    /// Bytes that were read and not looked at, because the connection was held. Boxed twice, so that it is a
+    /// word here.
+    pub(crate) unread: Option<Box<Box<[u8]>>>,
     /// A raw message for which the host's queue had no place.
     pub(crate) parked: Option<Box<Payload>>,
     /// When the host was handed a raw message last, in ticks.
@@ -66,7 +66,7 @@ pub(crate) struct Seat {
     /// Its index among the lane's connections.
     pub(crate) index: u32,
     /// From which byte of the turn on the lane's frames are for it.
-    pub(crate) from: usize,
+    pub(crate) from: u32,
 }
 
 /// What waits for a connection, and since when it has taken nothing of it.
@@ -106,11 +106,12 @@ pub(crate) enum Peer {
     Closed,
 }
 
-/// A request under way.
+/// A request under way. Where TLS is spoken, it begins after the TLS handshake.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     pub(crate) bytes: Vec<u8>,
     pub(crate) scan: HeadScan,
+    /// Until when the TLS handshake may last, and then the request.
     pub(crate) deadline_ms: u64,
     /// What it will be answered, whatever it asks: there are too many already.
     pub(crate) refusal: Option<u16>,
@@ -121,9 +122,14 @@ pub(crate) struct Head {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: TcpStream, head: Head, counted: Option<AddressKey>, now_ms: u64) -> Connection {
+    pub(crate) fn new(
+        transport: Transport,
+        head: Head,
+        counted: Option<AddressKey>,
+        now_ms: u64,
+    ) -> Connection {
         Connection {
-            socket,
+            transport,
             adopted: head.adopted,
             id: ConnectionId(0),
             phase: Phase::Head(Box::new(head)),
@@ -148,14 +154,28 @@ impl Connection {
         }
     }
 
-    /// How many bytes wait for it.
+    /// How many bytes wait for it, encrypted ones among them.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.outbox.as_ref().map_or(0, |waiting| waiting.outbox.waiting_bytes())
+        let queued = self.outbox.as_ref().map_or(0, |waiting| waiting.outbox.waiting_bytes());
+        queued + self.transport.sealed_bytes()
     }
 
     /// Where it comes from, whatever trusted proxies are between; `None` for a Unix socket, and when the peer is
     /// gone.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.client.as_deref().copied().or_else(|| self.socket.peer_addr().ok())
+        self.client.as_deref().copied().or_else(|| self.transport.peer_addr().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small_whatever_it_may_become() {
+        // In a debug build mio keeps a selector's number in each socket.
+        let numbers = size_of::<mio::net::TcpStream>() - size_of::<std::net::TcpStream>();
+        let size = (size_of::<Connection>() - numbers).next_multiple_of(8);
+        assert!(size <= 144, "{size} bytes");
     }
 }

@@ -18,6 +18,8 @@ mod send;
 mod shard;
 mod shared;
 mod sweep;
+mod tls;
+mod transport;
 
 pub(crate) use admission::Rules;
 pub(crate) use http::Site;
@@ -25,3 +27,4 @@ pub(crate) use hub::{Hub, HubSettings};
 pub(crate) use listener::Listener;
 pub(crate) use shard::{Adopted, Control, Shard, ShardSettings};
 pub(crate) use shared::{Shared, internal};
+pub(crate) use tls::{Acceptor, reload};

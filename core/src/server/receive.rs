@@ -1,6 +1,6 @@
 //! The first half of a turn: what connections sent.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 
 use crate::chat::Flow;
 use crate::dialect::close_code;
@@ -11,7 +11,9 @@ use crate::push::Cause;
 use crate::wire::{Item, Kind, Rules as WireRules, Violation, close_frame, reply_code, write_frame};
 
 use super::connection::{Peer, Phase};
+use super::send::queue_sealed;
 use super::shard::Shard;
+use super::transport::Got;
 
 /// Why the bytes of a connection are looked at no further.
 enum End {
@@ -76,17 +78,26 @@ impl Shard {
             return self.make_ready(slot);
         }
         let connection = &mut self.connections[slot as usize];
-        match connection.socket.read(buffer) {
-            Ok(0) => self.lost(slot, "the peer closed the connection without a close frame"),
-            Ok(count) => {
+        let was_securing = connection.transport.is_securing();
+        match connection.transport.read(buffer) {
+            Ok(Got::Bytes { count, more }) => {
                 connection.heard_ms = self.now.ticks_ms;
                 connection.pinged = false;
-                let more = count == buffer.len() || connection.read_closed;
-                self.process(slot, &mut buffer[..count]);
+                let more = more || connection.read_closed;
+                queue_sealed(connection, self.now.ticks_ms);
+                if was_securing && !connection.transport.is_securing() {
+                    self.secured(slot);
+                }
+                if count > 0 {
+                    self.process(slot, &mut buffer[..count]);
+                }
                 if more {
                     self.make_ready(slot);
                 }
             }
+            Ok(Got::End) => self.lost(slot, "the peer closed the connection without a close frame"),
+            Ok(Got::Plain) => self.is_plain(slot),
+            Ok(Got::Broken(reason)) => self.broke_tls(slot, &reason),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => self.make_ready(slot),
             Err(error) => self.lost(slot, &error.to_string()),
@@ -118,7 +129,7 @@ impl Shard {
                 if at < bytes.len()
                     && let Some(connection) = self.connections.get_mut(slot as usize)
                 {
-                    connection.unread = Some(bytes[at..].into());
+                    connection.unread = Some(Box::new(bytes[at..].into()));
                 }
             }
             Some(End::Violation(violation)) => self.fail_after_answers(slot, violation),

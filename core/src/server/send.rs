@@ -1,11 +1,8 @@
 //! The second half of a turn: what connections are sent, and how they end.
 
-use std::io::{ErrorKind, IoSlice, Write};
-use std::net::Shutdown;
+use std::io::{ErrorKind, IoSlice};
 
 use bytes::Bytes;
-use mio::net::TcpStream;
-use socket2::SockRef;
 
 use crate::dialect::close_code;
 use crate::fanout::{Outbox, Turn};
@@ -17,6 +14,7 @@ use super::connection::{Connection, Peer, Phase, Seat, Waiting};
 use super::hub::{Act, Delivery, Outgoing};
 use super::lanes::{LaneKey, Taken};
 use super::shard::Shard;
+use super::transport::MAX_SLICES;
 
 impl Shard {
     /// Sends everything that has gathered in the hub.
@@ -82,7 +80,8 @@ impl Shard {
         }
         let index = self.lanes[lane_index].len() as u32;
         if let Some(connection) = self.find(slot, id) {
-            connection.seat = Some(Seat { lane, index, from });
+            // A turn is far shorter than 4 GiB.
+            connection.seat = Some(Seat { lane, index, from: from as u32 });
             self.lanes[lane_index].push(slot);
         }
     }
@@ -90,7 +89,7 @@ impl Shard {
     /// Queues what a connection's lane has got up to `lane_end`, so that something of its own can follow.
     fn catch_up(&mut self, slot: u32, id: ConnectionId, lane_end: usize, turns: &mut [(LaneKey, Turn)]) {
         let Some(seat) = self.find(slot, id).and_then(|connection| connection.seat.as_mut()) else { return };
-        let from = std::mem::replace(&mut seat.from, lane_end);
+        let from = std::mem::replace(&mut seat.from, lane_end as u32) as usize;
         if from < lane_end
             && let Ok(index) = turns.binary_search_by_key(&seat.lane, |(lane, _)| *lane)
         {
@@ -108,7 +107,7 @@ impl Shard {
         for &slot in &slots {
             let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
             let Some(seat) = &mut connection.seat else { continue };
-            let from = std::mem::take(&mut seat.from);
+            let from = std::mem::take(&mut seat.from) as usize;
             let mut turn = &mut *turn;
             // Who has had a part of the turn plain already cannot read the rest of the batch.
             if worth_deflating && from == 0 && connection.terms.is_on() {
@@ -128,8 +127,8 @@ impl Shard {
                 }
                 continue;
             }
-            match send_now(&mut connection.socket, &turn.bytes()[from..]) {
-                Ok(sent) if sent == end - from => {}
+            match connection.transport.write(&turn.bytes()[from..]) {
+                Ok(sent) if sent == end - from => queue_sealed(connection, self.now.ticks_ms),
                 Ok(sent) => queue(connection, turn.slice(from, end), sent, self.now.ticks_ms),
                 Err(error) => lost.push((slot, Some(error))),
             }
@@ -153,8 +152,8 @@ impl Shard {
             }
             return;
         }
-        match send_now(&mut connection.socket, &frames) {
-            Ok(sent) if sent == frames.len() => {}
+        match connection.transport.write(&frames) {
+            Ok(sent) if sent == frames.len() => queue_sealed(connection, self.now.ticks_ms),
             Ok(sent) => {
                 queue(connection, frames, sent, self.now.ticks_ms);
                 if connection.waiting_bytes() > self.settings.outbox_bytes {
@@ -182,11 +181,11 @@ impl Shard {
         loop {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = waiting.outbox.slices(&mut slices);
-            match send_slices(&connection.socket, &slices[..count]) {
+            match connection.transport.send(&slices[..count]) {
                 Ok(sent) => {
                     waiting.outbox.advance(sent);
                     waiting.progress_ms = self.now.ticks_ms;
-                    if waiting.outbox.is_empty() {
+                    if waiting.outbox.is_empty() && connection.transport.sealed_bytes() == 0 {
                         connection.outbox = None;
                         return self.drained(slot);
                     }
@@ -205,11 +204,14 @@ impl Shard {
             // Both close frames are on their way: RFC 6455 §7.1.1, the server closes first.
             Phase::Closing { peer: Peer::Closed, .. } => self.remove(slot),
             // It will not be understood either: its end comes sooner if it sees this one.
-            Phase::Closing { peer: Peer::Deaf, .. } => drop(connection.socket.shutdown(Shutdown::Write)),
+            Phase::Closing { peer: Peer::Deaf, .. } => {
+                connection.transport.shutdown();
+                queue_sealed(connection, self.now.ticks_ms);
+            }
             Phase::Answered { shut, .. } if !*shut => {
-                *shut = true;
-                // If that fails the peer is gone, and reading says so.
-                let _ = connection.socket.shutdown(Shutdown::Write);
+                *shut = connection.transport.shutdown();
+                // Else this is called again when that has left.
+                queue_sealed(connection, self.now.ticks_ms);
             }
             _ => {}
         }
@@ -217,6 +219,7 @@ impl Shard {
 
     /// Sends an HTTP answer, and nothing after it.
     pub(super) fn answer(&mut self, slot: u32, answer: Vec<u8>) {
+        self.settle(slot);
         let deadline_ms = self.now.ticks_ms + self.settings.close_timeout_ms;
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         connection.phase = Phase::Answered { deadline_ms, shut: false };
@@ -335,13 +338,15 @@ impl Shard {
             return;
         }
         self.leave(slot, ABNORMAL, "");
+        self.settle(slot);
         let mut connection = self.connections.remove(slot as usize);
+        connection.transport.say_goodbye();
         if let Some(key) = connection.counted {
             self.addresses.subtract(key);
         }
         // Closing the descriptor ends its registration too, unless the host has kept another one for the socket.
         if connection.adopted {
-            let _ = self.registry.deregister(&mut connection.socket);
+            let _ = self.registry.deregister(&mut connection.transport);
         }
     }
 }
@@ -353,39 +358,22 @@ fn queue(connection: &mut Connection, frames: Bytes, sent: usize, now_ms: u64) {
     waiting.outbox.push(frames, sent);
 }
 
+/// Has the transport go on, when the socket takes more, with what it has taken and not sent.
+pub(super) fn queue_sealed(connection: &mut Connection, now_ms: u64) {
+    if connection.outbox.is_none() && connection.transport.sealed_bytes() > 0 {
+        connection.outbox = Some(Box::new(Waiting { outbox: Outbox::default(), progress_ms: now_ms }));
+    }
+}
+
 /// Drops what waits behind the frame that is under way.
 fn cut(connection: &mut Connection) {
     if let Some(waiting) = &mut connection.outbox {
         waiting.outbox.cut(frame_len);
-        if waiting.outbox.is_empty() {
+        if waiting.outbox.is_empty() && connection.transport.sealed_bytes() == 0 {
             connection.outbox = None;
         }
     }
 }
 
-/// Gives how much the socket took, which may be nothing.
-fn send_now(socket: &mut TcpStream, bytes: &[u8]) -> std::io::Result<usize> {
-    loop {
-        match socket.write(bytes) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-/// A vectored write that raises no SIGPIPE in a host that has not switched it off.
-fn send_slices(socket: &TcpStream, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
-    SockRef::from(socket).send_vectored_with_flags(slices, NO_SIGNAL)
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-const NO_SIGNAL: i32 = nix::sys::socket::MsgFlags::MSG_NOSIGNAL.bits();
-/// Elsewhere the standard library has set SO_NOSIGPIPE on the socket.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-const NO_SIGNAL: i32 = 0;
-
 /// RFC 6455 §7.1.5: the line broke without a close frame.
 const ABNORMAL: u16 = 1006;
-/// Pieces sent in one write.
-const MAX_SLICES: usize = 64;

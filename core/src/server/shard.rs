@@ -28,6 +28,7 @@ use super::connection::Connection;
 use super::hub::Outgoing;
 use super::listener::Listener;
 use super::shared::Shared;
+use super::tls::Acceptor;
 
 /// What the host's options say about connections.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(crate) struct ShardSettings {
     pub(crate) ask_admit: bool,
     pub(crate) max_connection_count: usize,
     pub(crate) max_address_connection_count: u64,
+    pub(crate) max_handshake_count: usize,
     /// Proxies that are believed about who their clients are.
     pub(crate) trusted: Trusted,
     pub(crate) control_rate: Rate,
@@ -122,12 +124,18 @@ pub(crate) struct Shard {
     pub(super) settings: ShardSettings,
     pub(super) control: Arc<Control>,
     pub(super) registry: Registry,
+    /// `None`: the listeners speak plain.
+    pub(super) acceptor: Option<Arc<Acceptor>>,
     poll: Option<Poll>,
     pub(super) listeners: Vec<Listening>,
     /// An open descriptor, to be given up when there are no others.
     pub(super) spare: Option<std::fs::File>,
     pub(super) connections: Slab<Connection>,
     pub(super) addresses: Addresses,
+    /// Connections that are no WebSockets yet.
+    pub(super) handshake_count: usize,
+    /// The host was told that those are too many.
+    pub(super) told_crowded: bool,
     /// Connections that may have something to read.
     pub(super) ready: Vec<u32>,
     /// Raw connections for whose message the host's queue had no place.
@@ -167,6 +175,7 @@ impl Shard {
     pub(crate) fn new(
         shared: Arc<Shared>,
         settings: ShardSettings,
+        acceptor: Option<Arc<Acceptor>>,
         sockets: Vec<Listener>,
     ) -> io::Result<Shard> {
         let poll = Poll::new()?;
@@ -183,6 +192,7 @@ impl Shard {
             compression: Compression::new(settings.deflate_min_bytes),
             shared,
             settings,
+            acceptor,
             control: Arc::new(control),
             registry,
             poll: Some(poll),
@@ -190,6 +200,8 @@ impl Shard {
             spare: spare(),
             connections: Slab::new(),
             addresses: Addresses::default(),
+            handshake_count: 0,
+            told_crowded: false,
             ready: Vec::new(),
             parked: Vec::new(),
             releases: BinaryHeap::new(),

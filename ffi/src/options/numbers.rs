@@ -66,7 +66,8 @@ pub unsafe extern "C" fn klatsch_options_heartbeat_timeout_ms(
     set(options, |options| Ok(options.heartbeat_timeout_ms(heartbeat_timeout_ms)))
 }
 
-/// How many milliseconds a connection has for its whole opening request; then it is cut.
+/// How many milliseconds a connection has for its whole opening request, and before that, where TLS is
+/// spoken, for the TLS handshake; then it is cut.
 ///
 /// - `options`: required.
 /// - `handshake_timeout_ms`: default 5000; from 100 to 600000.
@@ -223,6 +224,19 @@ pub unsafe extern "C" fn klatsch_options_max_address_connection_count(
     max_address_connection_count: u64,
 ) -> klatsch_code_t {
     set(options, |options| Ok(options.max_address_connection_count(max_address_connection_count)))
+}
+
+/// How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their
+/// request, or asked about; more are cut.
+///
+/// - `options`: required.
+/// - `max_handshake_count`: default 1024; from 1 to 16000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_handshake_count(
+    options: *mut klatsch_options_t,
+    max_handshake_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_handshake_count(max_handshake_count)))
 }
 
 /// How many rooms there may be. When they are all there, a room without connections is forgotten to make

@@ -17,7 +17,8 @@ struct Package {
     purpose: &'static str,
 }
 
-const PACKAGES: [Package; 3] = [
+const PACKAGES: [Package; 4] = [
+    Package { name: "python3-venv", shown_by: "python3", purpose: "the Autobahn suite" },
     Package { name: "chromium", shown_by: "chromium", purpose: "the browser tests" },
     Package { name: "valgrind", shown_by: "valgrind", purpose: "the C example under memcheck" },
     Package {

@@ -1,0 +1,301 @@
+//! How bytes reach a peer: over the bare socket, or by TLS over it.
+//!
+//! In: plain bytes to send, and a buffer to read into. Out: how many were taken, and plain bytes. What TLS has to
+//! say by itself goes in between. Never waits. Knows nothing of what the bytes mean, but that a request without
+//! TLS does not begin as TLS does.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use rustls::ServerConnection;
+use socket2::SockRef;
+
+/// A connected socket, and its TLS session where it has one.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    socket: TcpStream,
+    tls: Option<Box<Tls>>,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(crate) enum Got {
+    /// So many plain bytes, at the front of the buffer; none where TLS spoke for itself. `more`: there may be
+    /// more at once.
+    Bytes { count: usize, more: bool },
+    /// The peer will send nothing more.
+    End,
+    /// An HTTP request without TLS, where TLS is spoken. The transport is plain from here on.
+    Plain,
+    /// The peer broke TLS, and has been told how. What it sends from here on is thrown away.
+    Broken(String),
+}
+
+#[derive(Debug)]
+struct Tls {
+    session: ServerConnection,
+    /// Encrypted, and from `sent` on not taken by the socket yet.
+    sealed: Vec<u8>,
+    sent: usize,
+    /// The peer's first byte was TLS.
+    begun: bool,
+    /// The peer has said that it will send nothing more.
+    ended: bool,
+    /// The peer broke TLS.
+    broken: bool,
+    /// This side has said that it will send nothing more.
+    closed: bool,
+}
+
+impl Transport {
+    /// A socket that speaks plain, or TLS where there is a session for it.
+    pub(crate) fn new(socket: TcpStream, session: Option<ServerConnection>) -> Transport {
+        // Fails on a Unix socket, which has no such delay.
+        let _ = socket.set_nodelay(true);
+        let tls = session.map(|session| {
+            Box::new(Tls {
+                session,
+                sealed: Vec::new(),
+                sent: 0,
+                begun: false,
+                ended: false,
+                broken: false,
+                closed: false,
+            })
+        });
+        Transport { socket, tls }
+    }
+
+    /// Whether its TLS handshake is under way.
+    pub(crate) fn is_securing(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.session.is_handshaking())
+    }
+
+    /// Bytes that are encrypted and were not taken by the socket: at most [`AHEAD_BYTES`], or a handshake's.
+    pub(crate) fn sealed_bytes(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.sealed.len() - tls.sent)
+    }
+
+    /// To ask the operating system about it.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Reads once from the socket.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Got> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(match self.socket.read(buffer)? {
+                0 => Got::End,
+                count => Got::Bytes { count, more: count == buffer.len() },
+            });
+        };
+        if tls.ended {
+            return Ok(Got::End);
+        }
+        let (plain, sealed) = buffer.split_at_mut(buffer.len() - SEALED_BYTES);
+        let count = self.socket.read(sealed)?;
+        let more = count == sealed.len();
+        if count == 0 {
+            return Ok(Got::End);
+        }
+        if tls.broken {
+            return Ok(Got::Bytes { count: 0, more });
+        }
+        // A TLS record begins with a control byte, an HTTP request with a method.
+        if !std::mem::replace(&mut tls.begun, true) && sealed[0].is_ascii_uppercase() {
+            self.tls = None;
+            return Ok(Got::Plain);
+        }
+        let result = tls.open(&sealed[..count], plain);
+        // Should that fail, so will the next write, which says so.
+        let _ = tls.flush(&self.socket);
+        Ok(match result {
+            Ok(0) if tls.ended => Got::End,
+            Ok(count) => Got::Bytes { count, more: more || tls.ended },
+            Err(error) => {
+                tls.broken = true;
+                Got::Broken(error.to_string())
+            }
+        })
+    }
+
+    /// Sends these bytes. Gives how many were taken, which may be none; what TLS has taken may still be
+    /// [`sealed_bytes`](Transport::sealed_bytes).
+    ///
+    /// # Errors
+    /// The socket's, but that it takes nothing now.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        loop {
+            let result = match self.tls {
+                None => (&self.socket).write(bytes),
+                Some(_) => self.send(&[IoSlice::new(&bytes[taken..])]),
+            };
+            match result {
+                Ok(count) => taken += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(taken),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            if self.tls.is_none() || taken == bytes.len() || self.sealed_bytes() > 0 {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// Goes on with what is encrypted already, then sends these slices. Gives how many of their bytes were
+    /// taken; none, if only bytes that were encrypted already went.
+    ///
+    /// # Errors
+    /// The socket's. `WouldBlock`: it took not one byte.
+    pub(crate) fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return send_slices(&self.socket, slices) };
+        tls.flush(&self.socket)?;
+        if tls.sent < tls.sealed.len() {
+            return Ok(0);
+        }
+        let count = tls.seal(slices)?;
+        match tls.flush(&self.socket) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(count),
+        }
+    }
+
+    /// Ends this side of the connection, behind all that was taken. Gives whether that has left; if not, it is
+    /// to be called again when the socket takes more.
+    pub(crate) fn shutdown(&mut self) -> bool {
+        self.say_goodbye();
+        if self.sealed_bytes() > 0 {
+            return false;
+        }
+        // If that fails the peer is gone, and reading says so.
+        let _ = self.socket.shutdown(Shutdown::Write);
+        true
+    }
+
+    /// Says by TLS that nothing more will be sent, as far as the socket takes it now.
+    pub(crate) fn say_goodbye(&mut self) {
+        let Some(tls) = &mut self.tls else { return };
+        if !tls.broken && !std::mem::replace(&mut tls.closed, true) {
+            tls.session.send_close_notify();
+        }
+        if let Err(error) = tls.flush(&self.socket)
+            && error.kind() != ErrorKind::WouldBlock
+        {
+            // Nobody is there to take it.
+            tls.sealed = Vec::new();
+            tls.sent = 0;
+        }
+    }
+}
+
+impl Tls {
+    /// Decrypts what came into the front of `plain`, and gives how many bytes that was. They fit: a record that
+    /// was begun before is at most 16 KiB, and `sealed` at most [`SEALED_BYTES`].
+    fn open(&mut self, mut sealed: &[u8], plain: &mut [u8]) -> Result<usize, Box<dyn std::error::Error>> {
+        let mut count = 0;
+        while !sealed.is_empty() && self.session.read_tls(&mut sealed)? > 0 {
+            let state = self.session.process_new_packets()?;
+            self.ended |= state.peer_has_closed();
+            while state.plaintext_bytes_to_read() > 0 {
+                match self.session.reader().read(&mut plain[count..]) {
+                    Ok(0) => break,
+                    Ok(more) => count += more,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Encrypts the first [`AHEAD_BYTES`] of the slices, less what TLS adds.
+    fn seal(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut taken = [IoSlice::new(&[]); MAX_SLICES];
+        let (mut room, mut count) = (AHEAD_BYTES - OVERHEAD_BYTES, 0);
+        for (taken, slice) in taken.iter_mut().zip(slices) {
+            let part = &slice[..slice.len().min(room)];
+            *taken = IoSlice::new(part);
+            room -= part.len();
+            count += 1;
+        }
+        if taken[..count].iter().all(|slice| slice.is_empty()) {
+            return Ok(0);
+        }
+        match self.session.writer().write_vectored(&taken[..count])? {
+            0 => Err(ErrorKind::WriteZero.into()),
+            taken => Ok(taken),
+        }
+    }
+
+    /// Sends what is encrypted.
+    ///
+    /// # Errors
+    /// The socket's. `WouldBlock`: it took not one byte.
+    fn flush(&mut self, socket: &TcpStream) -> io::Result<()> {
+        while self.session.wants_write() {
+            self.session.write_tls(&mut self.sealed)?;
+        }
+        let before = self.sent;
+        while self.sent < self.sealed.len() {
+            match send_slices(socket, &[IoSlice::new(&self.sealed[self.sent..])]) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock && self.sent > before => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        // Most connections are idle, and keep nothing then.
+        self.sealed = Vec::new();
+        self.sent = 0;
+        Ok(())
+    }
+}
+
+impl Source for Transport {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.socket.register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.socket.reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.socket.deregister(registry)
+    }
+}
+
+/// A vectored write that raises no SIGPIPE in a host that has not switched it off.
+fn send_slices(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    SockRef::from(socket).send_vectored_with_flags(slices, NO_SIGNAL)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const NO_SIGNAL: i32 = nix::sys::socket::MsgFlags::MSG_NOSIGNAL.bits();
+/// Elsewhere the standard library has set SO_NOSIGPIPE on the socket.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const NO_SIGNAL: i32 = 0;
+
+/// Pieces sent in one write.
+pub(crate) const MAX_SLICES: usize = 64;
+/// How much is encrypted ahead of the socket at the most: what is encrypted cannot be overtaken or dropped.
+const AHEAD_BYTES: usize = 16 * 1024;
+/// What TLS adds to that: a record's header, nonce, type and tag, and once in a while a key update.
+const OVERHEAD_BYTES: usize = 256;
+/// How much of the buffer encrypted bytes are read into; the rest is for what they hold.
+const SEALED_BYTES: usize = 16 * 1024;
