@@ -1,11 +1,12 @@
 //! Sends every message back as it came, over the raw dialect: for testers of the WebSocket layer.
-//! Run: cargo run --release --example echo -- 127.0.0.1:9001
+//! Run: cargo run --release --example echo -- 127.0.0.1:9001 [--tls CERT.pem KEY.pem]
 
 use klatsch::{Engine, Event, Limits, Options};
 
 fn main() -> Result<(), klatsch::Error> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
-    let options = Options::new()
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let address = words.first().map_or("127.0.0.1:9001", String::as_str);
+    let mut options = Options::new()
         .listen(address)
         .raw("/", "")
         .tutorial(false)
@@ -18,9 +19,16 @@ fn main() -> Result<(), klatsch::Error> {
         .deflate_min_bytes(1)
         .control_rate(1_000_000)
         .control_burst(1_000_000);
+    let mut scheme = "ws";
+    if let [_, flag, cert, key] = words.as_slice()
+        && flag == "--tls"
+    {
+        options = options.tls_files(cert, key);
+        scheme = "wss";
+    }
     let engine = Engine::new(options)?;
     let mut events = engine.events()?;
-    println!("listening on ws://{}", engine.start()?[0]);
+    println!("listening on {scheme}://{}", engine.start()?[0]);
     while let Some(event) = events.next_blocking() {
         match event {
             // A message that finds no place is tried again: an echo loses nothing.

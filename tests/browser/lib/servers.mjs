@@ -23,6 +23,11 @@ export function startTutorial() {
   return start(process.execPath, [`${root}examples/node/tutorial.mjs`, '0']);
 }
 
+/** Starts a host of the Node package with the raw path `/echo`, on a free port. */
+export function startEcho() {
+  return start(process.execPath, [`${root}tests/browser/lib/echo.mjs`]);
+}
+
 /** Where the tutorial's front end lies, as a file. */
 export const frontendFile = new URL('../../../examples/node/frontend/index.html', import.meta.url);
 
