@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use once_cell::sync::OnceCell;
 
@@ -27,7 +26,7 @@ use crate::options::{Checked, Options};
 use crate::rate::Rate;
 use crate::server::{
     Acceptor, Adopted, Control, Hub, HubSettings, Listener, Rules, Shard, ShardSettings, Shared, Site,
-    internal, reload,
+    descriptors, internal, reload,
 };
 use crate::store::Memory;
 use crate::time::Now;
@@ -580,15 +579,6 @@ fn without_signals<T>(spawn: impl FnOnce() -> T) -> T {
         let _ = before.thread_set_mask();
     }
     result
-}
-
-/// How many connections the process's descriptors allow, less a tenth for the host.
-fn descriptors() -> Result<usize, Error> {
-    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| {
-        Error::with_source(ErrorCode::System, "the limit of open files cannot be read", errno.into())
-    })?;
-    let reserve = (soft / 10).clamp(32, 1_024);
-    Ok(usize::try_from(soft.saturating_sub(reserve)).unwrap_or(usize::MAX).max(16))
 }
 
 fn not_running() -> Error {

@@ -25,6 +25,18 @@ pub fn built() -> PathBuf {
     folder.to_path_buf()
 }
 
+/// The cargo that runs us, without what it says about us: some build scripts run again when that has changed.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 /// Compiles a C program against the static library, as strictly as the header promises.
 ///
 /// # Panics

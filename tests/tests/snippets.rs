@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use klatsch_tests::place::{built, compile_c, install_addon, root, succeeds};
+use klatsch_tests::place::{built, cargo, compile_c, install_addon, root, succeeds};
 
 #[derive(Debug, PartialEq, Eq)]
 struct Snippet {
@@ -53,7 +53,7 @@ fn the_readmes_rust_runs_in_a_fresh_project_outside_the_workspace() {
         ),
     );
     std::fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).expect("the lock file is copied");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    let mut cargo = cargo();
     let folder = built().parent().expect("debug is in target").to_path_buf();
     cargo.args(["build", "--offline", "--target-dir"]).arg(&folder).current_dir(&project);
     succeeds(&mut cargo);

@@ -9,10 +9,23 @@ use std::path::{Path, PathBuf};
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};
+use nix::sys::resource::{Resource, getrlimit};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::error::{Error, ErrorCode};
 use crate::options::Listen;
+
+/// How many connections the process's descriptors allow, less a tenth for the host.
+///
+/// # Errors
+/// `system`: their limit cannot be read.
+pub(crate) fn descriptors() -> Result<usize, Error> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| {
+        Error::with_source(ErrorCode::System, "the limit of open files cannot be read", errno.into())
+    })?;
+    let reserve = (soft / 10).clamp(32, 1_024);
+    Ok(usize::try_from(soft.saturating_sub(reserve)).unwrap_or(usize::MAX).max(16))
+}
 
 /// A socket that listens, without blocking.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ mod transport;
 pub(crate) use admission::Rules;
 pub(crate) use http::Site;
 pub(crate) use hub::{Hub, HubSettings};
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Listener, descriptors};
 pub(crate) use shard::{Adopted, Control, Shard, ShardSettings};
 pub(crate) use shared::{Shared, internal};
 pub(crate) use tls::{Acceptor, reload};

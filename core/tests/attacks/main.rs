@@ -8,7 +8,7 @@
 //! | a flood of pings costs nothing and is closed | `memory::a_ping_flood_that_never_reads_is_closed_and_costs_no_memory` |
 //! | a slow reader costs nobody else | `memory::readers_that_never_read_are_closed_and_the_others_get_everything` |
 //! | who dawdles is cut | `requests::who_never_finishes_a_request_is_cut_and_the_others_are_served_meanwhile`, `a_request_for_tls_is_told_that_there_is_none` |
-//! | a request's head is bounded in bytes and time | `requests::a_head_without_an_end_is_refused_at_eight_kibibytes`, `growth::a_head_that_comes_byte_by_byte_costs_what_its_length_says` |
+//! | a request's head is bounded in bytes and time | `requests::a_head_without_an_end_is_refused_at_eight_kibibytes`, and beside the scan itself `every_byte_of_a_head_is_looked_at_once` |
 //! | no length overflows | `frames::a_length_that_no_message_can_have_is_refused_at_its_header` |
 //! | memory grows with what came, not with what was claimed | `memory::claimed_lengths_cost_no_memory` |
 //! | fragments are bounded in number, size, time and memory | `frames::fragments_without_an_end_are_cut_by_their_number_their_size_or_their_time`, `memory::messages_that_are_never_finished_hold_no_more_than_what_came` |

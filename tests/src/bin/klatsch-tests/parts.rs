@@ -169,16 +169,9 @@ fn complain(ended: &Ended) {
     println!("{}\n   FAILED {}", without_what_passed(&ended.output).join("\n"), ended.words);
 }
 
-/// The cargo that runs us, without what it says about us.
 fn cargo(words: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    let mut command = klatsch_tests::place::cargo();
     command.args(words).current_dir(root());
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            command.env_remove(&name);
-        }
-    }
     command
 }
 

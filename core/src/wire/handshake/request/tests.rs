@@ -100,6 +100,18 @@ fn what_has_two_readings_is_refused() {
 }
 
 #[test]
+fn every_byte_of_a_head_is_looked_at_once() {
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(7_000));
+    let mut scan = HeadScan::default();
+    for len in 1..=head.len() {
+        let before = scan.seen;
+        let end = scan.find(&head.as_bytes()[..len]).unwrap();
+        assert_eq!((before, scan.seen), (len - 1, len), "one byte came and one was looked at");
+        assert_eq!(end, (len == head.len()).then_some(len));
+    }
+}
+
+#[test]
 fn the_end_of_the_head_is_the_same_in_whatever_pieces_it_comes() {
     let head = b"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n";
     // Frames sent behind the request are not the head's affair, line feeds and NUL in them neither.
