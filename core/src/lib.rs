@@ -62,7 +62,7 @@
 //!   `wire` (bytes ⇄ whole messages), `dialect` (text ⇄ commands and pushes), `chat` (what it means), `fanout` (who
 //!   gets which bytes).
 //! - **Edges**: `store` (where logs are kept), `events` (the queue to the host), `done`, `server` (sockets and the
-//!   turn; the only place that sees every floor), and `engine`, the only door.
+//!   turn; the only place that sees every floor; plain, encrypted, compressed), and `engine`, the only door.
 #![forbid(unsafe_code)]
 
 mod chat;

@@ -17,7 +17,9 @@ struct Package {
     purpose: &'static str,
 }
 
-const PACKAGES: [Package; 4] = [
+const PACKAGES: [Package; 6] = [
+    Package { name: "g++", shown_by: "g++", purpose: "the C header in C++" },
+    Package { name: "pkg-config", shown_by: "pkg-config", purpose: "the installed C library" },
     Package { name: "python3-venv", shown_by: "python3", purpose: "the Autobahn suite" },
     Package { name: "chromium", shown_by: "chromium", purpose: "the browser tests" },
     Package { name: "valgrind", shown_by: "valgrind", purpose: "the C example under memcheck" },
