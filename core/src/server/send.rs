@@ -242,11 +242,11 @@ impl Shard {
         };
         connection.phase = Phase::Closing { deadline_ms, peer };
         connection.unread = None;
-        connection.parked = None;
         connection.held = false;
         if ahead {
             cut(connection);
         }
+        self.forget_parked(slot);
         self.leave(slot, code, reason);
         self.send(slot, close_frame(code, reason).into());
         if peer == Peer::Deaf
@@ -259,6 +259,7 @@ impl Shard {
 
     /// The peer has sent a close frame: answers it, and is done when that is sent.
     pub(super) fn closed_by_peer(&mut self, slot: u32, code: u16, reason: String, reply: Vec<u8>) {
+        self.forget_parked(slot);
         self.leave(slot, code, &reason);
         let deadline_ms = self.now.ticks_ms + self.settings.close_timeout_ms;
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
@@ -332,11 +333,21 @@ impl Shard {
         }
     }
 
+    /// Drops the message that waits for the host's queue. Its place in the list goes with it: a host that takes no
+    /// events must not make that grow with everybody who comes and goes.
+    fn forget_parked(&mut self, slot: u32) {
+        let parked = self.connections.get_mut(slot as usize).and_then(|connection| connection.parked.take());
+        if parked.is_some() {
+            self.parked.retain(|&other| other != slot);
+        }
+    }
+
     /// Closes a socket. What it was in must have been left.
     pub(super) fn remove(&mut self, slot: u32) {
         if !self.connections.contains(slot as usize) {
             return;
         }
+        self.forget_parked(slot);
         self.leave(slot, ABNORMAL, "");
         self.settle(slot);
         let mut connection = self.connections.remove(slot as usize);
