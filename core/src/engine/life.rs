@@ -1,0 +1,313 @@
+//! The life of an engine: what it is made of, its thread, its start and its end.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, ThreadId};
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, SigmaskHow};
+use once_cell::sync::OnceCell;
+
+use crate::done::Done;
+use crate::error::{Error, ErrorCode};
+use crate::event::Event;
+use crate::events::{Events, Queue};
+use crate::options::{Checked, Options};
+use crate::server::{Acceptor, Control, Hub, Listener, Shard, Shared, internal, reload};
+use crate::store::Memory;
+use crate::time::Now;
+
+use super::settings::{hub_settings, shard_settings};
+
+/// What all handles of an engine share.
+pub(super) struct Inner {
+    options: Options,
+    checked: Checked,
+    queue: Arc<Queue>,
+    /// Made with the first start, and kept through stops: rooms and their logs live as long as the engine.
+    shared: OnceCell<Arc<Shared>>,
+    running: Mutex<Option<Running>>,
+    /// No handle is left: who ends the events is the engine's thread, if it runs.
+    dropped: Arc<AtomicBool>,
+    process: u32,
+}
+
+/// A life that has begun.
+struct Running {
+    control: Arc<Control>,
+    addresses: Vec<SocketAddr>,
+    acceptor: Option<Arc<Acceptor>>,
+    done: Arc<Done>,
+    thread: Option<JoinHandle<()>>,
+    thread_id: ThreadId,
+    stopping: bool,
+}
+
+impl Inner {
+    /// # Errors
+    /// `invalid_option`.
+    pub(super) fn new(options: Options) -> Result<Inner, Error> {
+        let checked = options.check()?;
+        let numbers = &options.numbers;
+        let queue = Arc::new(Queue::new(numbers.event_queue_count, numbers.event_queue_bytes));
+        Ok(Inner {
+            options,
+            checked,
+            queue,
+            shared: OnceCell::new(),
+            running: Mutex::new(None),
+            dropped: Arc::new(AtomicBool::new(false)),
+            process: std::process::id(),
+        })
+    }
+
+    /// # Errors
+    /// `events_taken`.
+    pub(super) fn events(&self) -> Result<Events, Error> {
+        self.queue.reader()
+    }
+
+    /// Where the engine listens, Unix sockets left out; empty while it does not run.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.lock()
+            .as_ref()
+            .filter(|running| !running.done.is_done())
+            .map_or(Vec::new(), |running| running.addresses.clone())
+    }
+
+    /// Whether this is called on the engine's own thread.
+    pub(super) fn is_own_thread(&self) -> bool {
+        self.lock().as_ref().is_some_and(|running| running.thread_id == std::thread::current().id())
+    }
+
+    /// # Errors
+    /// As [`Engine::reload_tls`](super::Engine::reload_tls).
+    pub(super) fn reload_tls(&self) -> Result<(), Error> {
+        let (_, shared) = self.control()?;
+        let acceptor = self.lock().as_ref().and_then(|running| running.acceptor.clone());
+        reload(acceptor.as_deref(), &shared)
+    }
+
+    pub(super) fn start(&self) -> Result<Vec<SocketAddr>, Error> {
+        let mut running = self.lock();
+        if let Some(running) = running.as_ref().filter(|running| !running.done.is_done()) {
+            let words = match running.stopping {
+                true => "the engine is still stopping; wait for stop before you start it again",
+                false => "the engine runs already; stop it before you start it again",
+            };
+            return Err(Error::new(ErrorCode::AlreadyRunning, words));
+        }
+        let shared = self.shared.get_or_try_init(|| self.share())?.clone();
+        // Whether there was a panic in an earlier life.
+        shared.with(|_| ())?;
+        let acceptor = Acceptor::new(&self.options.tls)?.map(Arc::new);
+        let listeners = self.checked.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        let system = |source| Error::with_source(ErrorCode::System, "the engine cannot start", source);
+        let addresses = listeners
+            .iter()
+            .filter_map(|listener| listener.address().transpose())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(system)?;
+        let is_local = !listeners.is_empty() && listeners.iter().all(Listener::is_local);
+        let settings = shard_settings(&self.options, &self.checked, &addresses, is_local)?;
+        let shard = Shard::new(shared.clone(), settings, acceptor.clone(), listeners).map_err(system)?;
+        let (control, done) = (shard.control(), Arc::new(Done::default()));
+        let ended = (self.dropped.clone(), done.clone(), addresses.clone());
+        let (report, started) = sync_channel(1);
+        let thread = without_signals(|| {
+            std::thread::Builder::new().name("klatsch".into()).spawn(move || {
+                let (dropped, done, addresses) = ended;
+                let queue = shared.queue.clone();
+                live(shard, &shared, addresses, |result| {
+                    // The starting thread waits for it.
+                    let _ = report.send(result);
+                });
+                queue.on_space(None);
+                done.set();
+                if dropped.load(Ordering::SeqCst) {
+                    queue.close();
+                }
+            })
+        })
+        .map_err(system)?;
+        *running = Some(Running {
+            control,
+            addresses: addresses.clone(),
+            acceptor,
+            done,
+            thread_id: thread.thread().id(),
+            thread: Some(thread),
+            stopping: false,
+        });
+        // Not under the lock: the thread tells the host that it has started.
+        drop(running);
+        match started.recv() {
+            Ok(Ok(())) => Ok(addresses),
+            Ok(Err(source)) => Err(system(source)),
+            Err(_) => Err(internal()),
+        }
+    }
+
+    /// What lives as long as the engine.
+    ///
+    /// # Errors
+    /// `system`: the clock says a time before 1970, or one past the last epoch that a position can have.
+    fn share(&self) -> Result<Arc<Shared>, Error> {
+        let numbers = &self.options.numbers;
+        let settings = hub_settings(&self.options, &self.checked);
+        let log = Box::new(Memory::new(numbers.history_kept, numbers.history_bytes));
+        // The standard library seeds each of its maps from the system's randomness.
+        let seed = RandomState::new().build_hasher().finish();
+        let hub = Hub::new(settings, log, self.queue.clone(), seed);
+        let shared = Shared::new(hub, self.queue.clone());
+        match shared.now() {
+            Now { unix_ms: 1..MAX_EPOCH, .. } => Ok(Arc::new(shared)),
+            _ => Err(Error::new(ErrorCode::System, "the system's clock is wrong by centuries; set it")),
+        }
+    }
+
+    /// Has the engine's thread stop. Gives what to wait for; `None`: it does not run.
+    pub(super) fn begin_stop(&self, grace: Duration) -> Result<Option<Arc<Done>>, Error> {
+        self.check_process()?;
+        let mut running = self.lock();
+        let (Some(running), Some(shared)) = (running.as_mut(), self.shared.get()) else { return Ok(None) };
+        running.stopping = true;
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        running.control.stop(shared.now().ticks_ms.saturating_add(grace_ms));
+        Ok(Some(running.done.clone()))
+    }
+
+    /// Takes leave of the thread that has said it is done.
+    ///
+    /// # Errors
+    /// `internal`: it had panicked.
+    pub(super) fn reap(&self, done: &Arc<Done>) -> Result<(), Error> {
+        let mut running = self.lock();
+        let thread = match running.as_mut() {
+            Some(other) if Arc::ptr_eq(&other.done, done) => other.thread.take(),
+            _ => None,
+        };
+        if let Some(thread) = thread {
+            *running = None;
+            drop(running);
+            // It has nothing left to do but to return. Its panics are caught in it.
+            let _ = thread.join();
+        }
+        self.shared.get().map_or(Ok(()), |shared| shared.with(|_| ()))
+    }
+
+    /// Does something in the hub, and has the engine's thread send what comes of it.
+    pub(super) fn act<T>(&self, act: impl FnOnce(&mut Hub, Now) -> Result<T, Error>) -> Result<T, Error> {
+        let (control, shared) = self.control()?;
+        let now = shared.now();
+        let result = shared.with(|hub| act(hub, now))?;
+        control.wake();
+        result
+    }
+
+    /// Looks something up in the hub.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&mut Hub) -> Result<T, Error>) -> Result<T, Error> {
+        self.control()?.1.with(look)?
+    }
+
+    /// The running engine.
+    ///
+    /// # Errors
+    /// `not_running`, `forked`.
+    pub(super) fn control(&self) -> Result<(Arc<Control>, Arc<Shared>), Error> {
+        self.check_process()?;
+        let running = self.lock();
+        match (running.as_ref(), self.shared.get()) {
+            (Some(running), Some(shared)) if !running.stopping && !running.done.is_done() => {
+                Ok((running.control.clone(), shared.clone()))
+            }
+            // A thread that ended by itself had panicked.
+            (Some(running), Some(shared)) if !running.stopping => shared.with(|_| ()).and(Err(not_running())),
+            _ => Err(not_running()),
+        }
+    }
+
+    pub(super) fn check_process(&self) -> Result<(), Error> {
+        match std::process::id() == self.process {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorCode::Forked,
+                "this process is a fork of the one that made the engine, whose thread it does not have; make an \
+                 engine here",
+            )),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+        // What is under this lock is set as a whole, so a panic leaves it right.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            return;
+        }
+        self.dropped.store(true, Ordering::SeqCst);
+        match self.begin_stop(Duration::ZERO) {
+            Ok(Some(done)) if !done.is_done() => {}
+            _ => self.queue.close(),
+        }
+    }
+}
+
+/// The life of the engine's thread.
+fn live(
+    shard: Shard,
+    shared: &Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    report: impl FnOnce(std::io::Result<()>),
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(Err(error)),
+    };
+    let (queue, control) = (shared.queue.clone(), shard.control());
+    queue.on_space(Some(Arc::new(move || control.has_place())));
+    tracing::info!(?addresses, "listening");
+    queue.push(Event::Started { addresses });
+    report(Ok(()));
+    let run = std::panic::AssertUnwindSafe(|| runtime.block_on(shard.run()));
+    let error = match std::panic::catch_unwind(run) {
+        Ok(Ok(())) => None,
+        Ok(Err(source)) => {
+            Some(Error::with_source(ErrorCode::System, "the engine cannot wait for its sockets", source))
+        }
+        Err(_) => Some(internal()),
+    };
+    if let Some(error) = error {
+        shared.fail();
+        tracing::error!(%error, "the engine has failed");
+        queue.push(Event::Error { error });
+    }
+    tracing::info!("stopped");
+    queue.push(Event::Stopped);
+}
+
+/// Starts a thread that no signal of the host's is ever delivered to.
+fn without_signals<T>(spawn: impl FnOnce() -> T) -> T {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
+    let result = spawn();
+    if let Ok(before) = before {
+        // What was a mask a moment ago can be one again.
+        let _ = before.thread_set_mask();
+    }
+    result
+}
+
+fn not_running() -> Error {
+    Error::new(ErrorCode::NotRunning, "the engine does not run; start it first")
+}
+
+/// Epochs stay below this, so that every language's numbers hold them.
+const MAX_EPOCH: u64 = 1 << 53;

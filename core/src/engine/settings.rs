@@ -1,0 +1,81 @@
+//! What the options say, in the words of the hub and of the shards.
+
+use std::net::SocketAddr;
+
+use crate::chat::Settings;
+use crate::error::Error;
+use crate::options::{Checked, Options};
+use crate::rate::Rate;
+use crate::server::{HubSettings, Rules, ShardSettings, Site, descriptors};
+use crate::wire;
+
+/// What the hub is told.
+pub(super) fn hub_settings(options: &Options, checked: &Checked) -> HubSettings {
+    let numbers = &options.numbers;
+    HubSettings {
+        chat: Settings {
+            host_name: checked.host_name.clone(),
+            host_color: checked.host_color,
+            message_rate: Rate { per_second: numbers.message_rate, burst: numbers.message_burst },
+            max_text_bytes: numbers.max_text_bytes,
+            max_room_count: numbers.max_room_count,
+            ask_may_send: options.ask_may_send,
+            question_count: numbers.question_count,
+            question_timeout_ms: numbers.question_timeout_ms,
+        },
+        history: numbers.history,
+        max_message_bytes: numbers.max_message_bytes,
+    }
+}
+
+/// What the shards are told. `bound`: where the engine listens; `is_local`: only on loopback.
+///
+/// # Errors
+/// `system`: how many descriptors the process may have cannot be found out.
+pub(super) fn shard_settings(
+    options: &Options,
+    checked: &Checked,
+    bound: &[SocketAddr],
+    is_local: bool,
+) -> Result<ShardSettings, Error> {
+    let numbers = &options.numbers;
+    let rules = Rules {
+        path: options.path.clone(),
+        raw: options.raw.clone(),
+        tutorial: options.tutorial,
+        allow_origin: options.allow_origin.clone(),
+        allow_host: options.allow_host.clone(),
+        require_origin: options.require_origin,
+        deflate: options.deflate,
+        bound: bound.iter().map(SocketAddr::ip).collect(),
+        is_local,
+        site: options.page.then(|| Site::new(&options.path)),
+    };
+    Ok(ShardSettings {
+        rules,
+        wire: wire::Rules {
+            role: wire::Role::Server,
+            // Each connection has its own word on this.
+            deflate: false,
+            max_message_bytes: numbers.max_message_bytes,
+            max_fragment_count: numbers.max_fragment_count,
+            max_assembly_ms: numbers.max_assembly_ms,
+        },
+        ask_admit: options.ask_admit,
+        max_connection_count: match numbers.max_connection_count {
+            0 => descriptors()?,
+            count => usize::try_from(count).unwrap_or(usize::MAX),
+        },
+        max_address_connection_count: numbers.max_address_connection_count,
+        max_handshake_count: usize::try_from(numbers.max_handshake_count).unwrap_or(usize::MAX),
+        trusted: checked.trusted.clone(),
+        control_rate: Rate { per_second: numbers.control_rate, burst: numbers.control_burst },
+        deflate_min_bytes: usize::try_from(numbers.deflate_min_bytes).unwrap_or(usize::MAX),
+        outbox_bytes: usize::try_from(numbers.outbox_bytes).unwrap_or(usize::MAX),
+        heartbeat_interval_ms: numbers.heartbeat_interval_ms,
+        heartbeat_timeout_ms: numbers.heartbeat_timeout_ms,
+        handshake_timeout_ms: numbers.handshake_timeout_ms,
+        close_timeout_ms: numbers.close_timeout_ms,
+        write_timeout_ms: numbers.write_timeout_ms,
+    })
+}
