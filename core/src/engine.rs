@@ -17,6 +17,7 @@ use crate::id::{ConnectionId, Position, QuestionId};
 use crate::message::{Member, Message, Payload, Room};
 use crate::options::Options;
 use crate::server::Adopted;
+use crate::stats::Stats;
 
 use life::Inner;
 
@@ -212,6 +213,18 @@ impl Engine {
         self.inner.look(|hub| hub.history(room, before, limit))
     }
 
+    /// Figures of the running engine: how many connections, how much waits, which of them read too slowly.
+    ///
+    /// # Errors
+    /// `not_running`, `forked`, `internal`.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        let (shards, shared) = self.inner.running()?;
+        let mut stats = Stats::default();
+        shards.fill(&mut stats);
+        shared.with(|hub| hub.fill(&mut stats))?;
+        Ok(stats)
+    }
+
     /// Answers a question, now or later, from any thread.
     ///
     /// # Errors
@@ -246,8 +259,8 @@ impl Engine {
         socket.peer_addr().map_err(cannot)?;
         socket.set_nonblocking(true).map_err(cannot)?;
         socket.set_cloexec(true).map_err(cannot)?;
-        let (control, _) = self.inner.control()?;
-        control.adopt(Adopted { socket: socket.into(), read: read.to_owned() });
+        let (shards, _) = self.inner.running()?;
+        shards.adopt(Adopted { socket: socket.into(), read: read.to_owned() });
         Ok(())
     }
 }

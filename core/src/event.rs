@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::id::{ConnectionId, QuestionId, RoomName, UserId, UserName};
+use crate::id::{ConnectionId, Position, QuestionId, RoomName, UserId, UserName};
 use crate::message::{Color, Message, Payload};
 
 /// What the host is told, in the order in which it happened.
@@ -101,6 +101,22 @@ pub enum Event {
     },
     /// The host is asked; see [`Question`]. Answer with [`Engine::answer`](crate::Engine::answer).
     Question(Question),
+    /// What became of what the host broadcast, when the option `receipts` is on: told once for each record, after it was
+    /// sent to everybody who was in the room then. Who is in none of the counts was gone or was closed.
+    Receipt {
+        /// The room.
+        room: RoomName,
+        /// The record's position, as [`Engine::broadcast`](crate::Engine::broadcast) gave it.
+        position: Position,
+        /// For how many connections it was.
+        connection_count: u64,
+        /// How many of them had all of it at once.
+        sent_count: u64,
+        /// For how many all or a part of it waits, because they read too slowly.
+        queued_count: u64,
+        /// How many lag, and will be shown it later.
+        lagging_count: u64,
+    },
     /// The host was slower than the events: so many had to go, here. The rooms' logs still have the
     /// messages among them.
     Missed {
@@ -135,6 +151,7 @@ impl Event {
         "disconnected",
         "refused",
         "question",
+        "receipt",
         "missed",
         "degraded",
         "error",
@@ -154,6 +171,7 @@ impl Event {
             Event::Disconnected { .. } => "disconnected",
             Event::Refused { .. } => "refused",
             Event::Question(_) => "question",
+            Event::Receipt { .. } => "receipt",
             Event::Missed { .. } => "missed",
             Event::Degraded { .. } => "degraded",
             Event::Error { .. } => "error",

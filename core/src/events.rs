@@ -80,6 +80,16 @@ impl Queue {
         self.lock().on_space = call;
     }
 
+    /// How many events wait for the host.
+    pub(crate) fn waiting_count(&self) -> u64 {
+        self.lock().events.len() as u64
+    }
+
+    /// How many bytes of text and payload wait in them.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     /// Ends the queue: its reader gets what waits, and then nothing more.
     pub(crate) fn close(&self) {
         let mut state = self.lock();

@@ -57,7 +57,8 @@
 //!
 //! Three floors; a file may use what is below it, and a test reads the imports:
 //!
-//! - **Words**, plain types that are right once made: `error id message event options command push network rate time`.
+//! - **Words**, plain types that are right once made: `error id message event options command push network rate stats
+//!   time`.
 //! - **Pure**, state machines without socket, file, thread, clock or randomness, which do not know one another:
 //!   `wire` (bytes ⇄ whole messages), `dialect` (text ⇄ commands and pushes), `chat` (what it means), `fanout` (who
 //!   gets which bytes).
@@ -81,6 +82,7 @@ mod options;
 mod push;
 mod rate;
 mod server;
+mod stats;
 mod store;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
@@ -95,3 +97,4 @@ pub use events::Events;
 pub use id::{ConnectionId, Position, QuestionId, RoomName, UserId, UserName};
 pub use message::{Change, Color, Member, Message, Payload, Record, Room};
 pub use options::{Limits, NUMBER_OPTIONS, NumberOption, Options};
+pub use stats::{SlowConnection, Stats};

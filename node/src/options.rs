@@ -94,6 +94,10 @@ fn set(mut options: Options, name: &str, value: &Value) -> Result<Options, Error
             let number = value.as_u64().ok_or_else(|| {
                 wrong(name, value, &format!("a whole number from {} to {}", option.min, option.max))
             })?;
+            let number = match (option.name, number) {
+                ("shard_count", 0) => SHARDS_IN_NODE,
+                _ => number,
+            };
             options.set_number(option.name, number)?;
         }
     }

@@ -13,7 +13,10 @@ use serde_json::Value;
 const FLOORS: [(Floor, &[&str]); 4] = [
     (
         Floor::Words,
-        &["command", "error", "event", "id", "message", "network", "options", "push", "rate", "time"],
+        &[
+            "command", "error", "event", "id", "message", "network", "options", "push", "rate", "stats",
+            "time",
+        ],
     ),
     (Floor::Pure, &["chat", "dialect", "fanout", "wire"]),
     (Floor::Edges, &["done", "events", "server", "store"]),

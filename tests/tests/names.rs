@@ -89,7 +89,7 @@ fn rust_names() -> Names {
     let events = methods("core/src/events.rs", "impl Events {");
     let mut names = Names::from([("engine".into(), &engine | &events)]);
     let mut options = methods("core/src/options.rs", "impl Options {");
-    options.extend(methods("core/src/options.rs", "        impl Options {"));
+    options.extend(methods("core/src/options/numbers.rs", "        impl Options {"));
     options.extend(methods("core/src/options/tls.rs", "impl Options {"));
     options.extend(NUMBER_OPTIONS.iter().map(|option| option.name.to_owned()));
     names.insert("options".into(), options);

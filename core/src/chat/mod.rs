@@ -330,6 +330,14 @@ impl Chat {
         })
     }
 
+    pub(crate) fn room_count(&self) -> u64 {
+        self.rooms.count()
+    }
+
+    pub(crate) fn room_name(&self, room: RoomKey) -> RoomName {
+        self.rooms.get(room).name.clone()
+    }
+
     /// The position of a room's newest record.
     pub(crate) fn position(&self, room: RoomKey) -> Position {
         self.rooms.get(room).top

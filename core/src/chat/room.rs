@@ -123,6 +123,10 @@ impl Rooms {
         self.keys.get(name).copied()
     }
 
+    pub(crate) fn count(&self) -> u64 {
+        self.rooms.len() as u64
+    }
+
     /// The room of that name, made if there is none. To make place, the room that has been without
     /// connections for longest is forgotten and given back too.
     ///

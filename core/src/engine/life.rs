@@ -3,10 +3,11 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{JoinHandle, ThreadId};
+use std::thread::{JoinHandle, ThreadId, available_parallelism};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -16,8 +17,9 @@ use crate::done::Done;
 use crate::error::{Error, ErrorCode};
 use crate::event::Event;
 use crate::events::{Events, Queue};
+use crate::fanout::ShardKey;
 use crate::options::{Checked, Options};
-use crate::server::{Acceptor, Control, Hub, Listener, Shard, Shared, internal, reload};
+use crate::server::{Acceptor, Hub, Listener, MAX_SHARDS, Shard, Shards, Shared, internal, reload};
 use crate::store::Memory;
 use crate::time::Now;
 
@@ -38,12 +40,13 @@ pub(super) struct Inner {
 
 /// A life that has begun.
 struct Running {
-    control: Arc<Control>,
+    shards: Arc<Shards>,
     addresses: Vec<SocketAddr>,
     acceptor: Option<Arc<Acceptor>>,
     done: Arc<Done>,
-    thread: Option<JoinHandle<()>>,
-    thread_id: ThreadId,
+    /// One for each shard, until they are joined.
+    threads: Vec<JoinHandle<()>>,
+    thread_ids: Vec<ThreadId>,
     stopping: bool,
 }
 
@@ -79,15 +82,16 @@ impl Inner {
             .map_or(Vec::new(), |running| running.addresses.clone())
     }
 
-    /// Whether this is called on the engine's own thread.
+    /// Whether this is called on one of the engine's own threads.
     pub(super) fn is_own_thread(&self) -> bool {
-        self.lock().as_ref().is_some_and(|running| running.thread_id == std::thread::current().id())
+        let this = std::thread::current().id();
+        self.lock().as_ref().is_some_and(|running| running.thread_ids.contains(&this))
     }
 
     /// # Errors
     /// As [`Engine::reload_tls`](super::Engine::reload_tls).
     pub(super) fn reload_tls(&self) -> Result<(), Error> {
-        let (_, shared) = self.control()?;
+        let (_, shared) = self.running()?;
         let acceptor = self.lock().as_ref().and_then(|running| running.acceptor.clone());
         reload(acceptor.as_deref(), &shared)
     }
@@ -113,43 +117,78 @@ impl Inner {
             .collect::<Result<Vec<_>, _>>()
             .map_err(system)?;
         let is_local = !listeners.is_empty() && listeners.iter().all(Listener::is_local);
-        let settings = shard_settings(&self.options, &self.checked, &addresses, is_local)?;
-        let shard = Shard::new(shared.clone(), settings, acceptor.clone(), listeners).map_err(system)?;
-        let (control, done) = (shard.control(), Arc::new(Done::default()));
-        let ended = (self.dropped.clone(), done.clone(), addresses.clone());
-        let (report, started) = sync_channel(1);
-        let thread = without_signals(|| {
-            std::thread::Builder::new().name("klatsch".into()).spawn(move || {
-                let (dropped, done, addresses) = ended;
-                let queue = shared.queue.clone();
-                live(shard, &shared, addresses, |result| {
-                    // The starting thread waits for it.
-                    let _ = report.send(result);
-                });
-                queue.on_space(None);
-                done.set();
-                if dropped.load(Ordering::SeqCst) {
-                    queue.close();
+        let settings = Arc::new(shard_settings(&self.options, &self.checked, &addresses, is_local)?);
+        let (shards, polls) = Shards::new(shared.shard_count).map_err(system)?;
+        let shards = Arc::new(shards);
+        // The first shard accepts for all.
+        let mut listeners = Some(listeners);
+        let mut prepared = Vec::with_capacity(polls.len());
+        for (index, poll) in polls.into_iter().enumerate() {
+            let (key, listeners) = (ShardKey(index as u8), listeners.take().unwrap_or_default());
+            let (shared, shards, settings) = (shared.clone(), shards.clone(), settings.clone());
+            let shard = Shard::new(key, poll, shared, shards, settings, acceptor.clone(), listeners);
+            prepared.push(shard.map_err(system)?);
+        }
+        let done = Arc::new(Done::default());
+        let life = Arc::new(Life {
+            shared: shared.clone(),
+            shards: shards.clone(),
+            addresses: addresses.clone(),
+            left: AtomicUsize::new(prepared.len()),
+            done: done.clone(),
+            dropped: self.dropped.clone(),
+        });
+        let has_place = shards.clone();
+        shared.queue.on_space(Some(Arc::new(move || has_place.has_place())));
+        tracing::info!(?addresses, shards = shards.count(), "listening");
+        let (report, started) = sync_channel(prepared.len());
+        let mut threads = Vec::with_capacity(prepared.len());
+        for (index, shard) in prepared.into_iter().enumerate() {
+            let (own, report) = (life.clone(), report.clone());
+            // Linux keeps 15 bytes of a name.
+            let name = if index == 0 { "klatsch".to_owned() } else { format!("klatsch-{index}") };
+            let thread = without_signals(|| {
+                std::thread::Builder::new().name(name).spawn(move || {
+                    own.live(shard, |result| {
+                        // The starting thread waits for it.
+                        let _ = report.send(result);
+                    });
+                })
+            });
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(source) => {
+                    // Those that run stop at once; those that never will are not waited for.
+                    shards.stop(0);
+                    life.end(shards.count() - threads.len());
+                    threads.into_iter().for_each(|thread| drop(thread.join()));
+                    return Err(system(source));
                 }
-            })
-        })
-        .map_err(system)?;
+            }
+        }
         *running = Some(Running {
-            control,
+            shards: shards.clone(),
             addresses: addresses.clone(),
             acceptor,
             done,
-            thread_id: thread.thread().id(),
-            thread: Some(thread),
+            thread_ids: threads.iter().map(|thread| thread.thread().id()).collect(),
+            threads,
             stopping: false,
         });
-        // Not under the lock: the thread tells the host that it has started.
+        // Not under the lock: the threads tell the host that they have started.
         drop(running);
-        match started.recv() {
-            Ok(Ok(())) => Ok(addresses),
-            Ok(Err(source)) => Err(system(source)),
-            Err(_) => Err(internal()),
+        drop(report);
+        for _ in 0..shards.count() {
+            match started.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(source)) => {
+                    shards.stop(0);
+                    return Err(system(source));
+                }
+                Err(_) => return Err(internal()),
+            }
         }
+        Ok(addresses)
     }
 
     /// What lives as long as the engine.
@@ -162,8 +201,13 @@ impl Inner {
         let log = Box::new(Memory::new(numbers.history_kept, numbers.history_bytes));
         // The standard library seeds each of its maps from the system's randomness.
         let seed = RandomState::new().build_hasher().finish();
-        let hub = Hub::new(settings, log, self.queue.clone(), seed);
-        let shared = Shared::new(hub, self.queue.clone());
+        let shard_count = match usize::try_from(numbers.shard_count) {
+            Ok(count @ 1..) => count,
+            _ => available_parallelism().map_or(1, NonZero::get),
+        };
+        let shard_count = shard_count.min(MAX_SHARDS);
+        let hub = Hub::new(settings, log, self.queue.clone(), shard_count, seed);
+        let shared = Shared::new(hub, self.queue.clone(), shard_count);
         match shared.now() {
             Now { unix_ms: 1..MAX_EPOCH, .. } => Ok(Arc::new(shared)),
             _ => Err(Error::new(ErrorCode::System, "the system's clock is wrong by centuries; set it")),
@@ -177,55 +221,55 @@ impl Inner {
         let (Some(running), Some(shared)) = (running.as_mut(), self.shared.get()) else { return Ok(None) };
         running.stopping = true;
         let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        running.control.stop(shared.now().ticks_ms.saturating_add(grace_ms));
+        running.shards.stop(shared.now().ticks_ms.saturating_add(grace_ms));
         Ok(Some(running.done.clone()))
     }
 
-    /// Takes leave of the thread that has said it is done.
+    /// Takes leave of the threads, the last of which has said it is done.
     ///
     /// # Errors
-    /// `internal`: it had panicked.
+    /// `internal`: one had panicked.
     pub(super) fn reap(&self, done: &Arc<Done>) -> Result<(), Error> {
         let mut running = self.lock();
-        let thread = match running.as_mut() {
-            Some(other) if Arc::ptr_eq(&other.done, done) => other.thread.take(),
-            _ => None,
+        let threads = match running.as_mut() {
+            Some(other) if Arc::ptr_eq(&other.done, done) => std::mem::take(&mut other.threads),
+            _ => Vec::new(),
         };
-        if let Some(thread) = thread {
+        if !threads.is_empty() {
             *running = None;
             drop(running);
-            // It has nothing left to do but to return. Its panics are caught in it.
-            let _ = thread.join();
+            // They have nothing left to do but to return. Their panics are caught in them.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         self.shared.get().map_or(Ok(()), |shared| shared.with(|_| ()))
     }
 
-    /// Does something in the hub, and has the engine's thread send what comes of it.
+    /// Does something in the hub, and has the shards send what comes of it.
     pub(super) fn act<T>(&self, act: impl FnOnce(&mut Hub, Now) -> Result<T, Error>) -> Result<T, Error> {
-        let (control, shared) = self.control()?;
+        let (shards, shared) = self.running()?;
         let now = shared.now();
-        let result = shared.with(|hub| act(hub, now))?;
-        control.wake();
+        let (result, waiting) = shared.with(|hub| (act(hub, now), hub.waiting()))?;
+        shards.wake(waiting);
         result
     }
 
     /// Looks something up in the hub.
     pub(super) fn look<T>(&self, look: impl FnOnce(&mut Hub) -> Result<T, Error>) -> Result<T, Error> {
-        self.control()?.1.with(look)?
+        self.running()?.1.with(look)?
     }
 
     /// The running engine.
     ///
     /// # Errors
     /// `not_running`, `forked`.
-    pub(super) fn control(&self) -> Result<(Arc<Control>, Arc<Shared>), Error> {
+    pub(super) fn running(&self) -> Result<(Arc<Shards>, Arc<Shared>), Error> {
         self.check_process()?;
         let running = self.lock();
         match (running.as_ref(), self.shared.get()) {
             (Some(running), Some(shared)) if !running.stopping && !running.done.is_done() => {
-                Ok((running.control.clone(), shared.clone()))
+                Ok((running.shards.clone(), shared.clone()))
             }
-            // A thread that ended by itself had panicked.
+            // Threads that ended by themselves had panicked.
             (Some(running), Some(shared)) if !running.stopping => shared.with(|_| ()).and(Err(not_running())),
             _ => Err(not_running()),
         }
@@ -261,37 +305,69 @@ impl Drop for Inner {
     }
 }
 
-/// The life of the engine's thread.
-fn live(
-    shard: Shard,
-    shared: &Arc<Shared>,
+/// What the threads of a life share.
+struct Life {
+    shared: Arc<Shared>,
+    shards: Arc<Shards>,
     addresses: Vec<SocketAddr>,
-    report: impl FnOnce(std::io::Result<()>),
-) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return report(Err(error)),
-    };
-    let (queue, control) = (shared.queue.clone(), shard.control());
-    queue.on_space(Some(Arc::new(move || control.has_place())));
-    tracing::info!(?addresses, "listening");
-    queue.push(Event::Started { addresses });
-    report(Ok(()));
-    let run = std::panic::AssertUnwindSafe(|| runtime.block_on(shard.run()));
-    let error = match std::panic::catch_unwind(run) {
-        Ok(Ok(())) => None,
-        Ok(Err(source)) => {
-            Some(Error::with_source(ErrorCode::System, "the engine cannot wait for its sockets", source))
+    /// How many threads have not ended.
+    left: AtomicUsize,
+    done: Arc<Done>,
+    /// No handle of the engine is left.
+    dropped: Arc<AtomicBool>,
+}
+
+impl Life {
+    /// The life of one thread.
+    fn live(&self, shard: Shard, report: impl FnOnce(std::io::Result<()>)) {
+        let queue = &self.shared.queue;
+        let is_first = shard.is_first();
+        let result = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+        match result {
+            Ok(runtime) => {
+                if is_first {
+                    queue.push(Event::Started { addresses: self.addresses.clone() });
+                }
+                report(Ok(()));
+                let run = std::panic::AssertUnwindSafe(|| runtime.block_on(shard.run()));
+                let error = match std::panic::catch_unwind(run) {
+                    Ok(Ok(())) => None,
+                    Ok(Err(source)) => {
+                        let words = "the engine cannot wait for its sockets";
+                        Some(Error::with_source(ErrorCode::System, words, source))
+                    }
+                    Err(_) => Some(internal()),
+                };
+                if let Some(error) = error {
+                    self.shared.fail();
+                    tracing::error!(%error, "the engine has failed");
+                    queue.push(Event::Error { error });
+                    // No shard can go on without the hub.
+                    self.shards.stop(0);
+                }
+            }
+            Err(error) => {
+                drop(shard);
+                report(Err(error));
+            }
         }
-        Err(_) => Some(internal()),
-    };
-    if let Some(error) = error {
-        shared.fail();
-        tracing::error!(%error, "the engine has failed");
-        queue.push(Event::Error { error });
+        self.end(1);
     }
-    tracing::info!("stopped");
-    queue.push(Event::Stopped);
+
+    /// So many threads have ended, or have never begun. The last one says that the engine has stopped.
+    fn end(&self, count: usize) {
+        if self.left.fetch_sub(count, Ordering::AcqRel) != count {
+            return;
+        }
+        let queue = &self.shared.queue;
+        tracing::info!("stopped");
+        queue.push(Event::Stopped);
+        queue.on_space(None);
+        self.done.set();
+        if self.dropped.load(Ordering::SeqCst) {
+            queue.close();
+        }
+    }
 }
 
 /// Starts a thread that no signal of the host's is ever delivered to.

@@ -25,6 +25,7 @@ pub(super) fn hub_settings(options: &Options, checked: &Checked) -> HubSettings 
         },
         history: numbers.history,
         max_message_bytes: numbers.max_message_bytes,
+        receipts: options.receipts,
     }
 }
 
@@ -71,6 +72,9 @@ pub(super) fn shard_settings(
         trusted: checked.trusted.clone(),
         control_rate: Rate { per_second: numbers.control_rate, burst: numbers.control_burst },
         deflate_min_bytes: usize::try_from(numbers.deflate_min_bytes).unwrap_or(usize::MAX),
+        lag_bytes: usize::try_from(numbers.lag_bytes).unwrap_or(usize::MAX),
+        lag_timeout_ms: numbers.lag_timeout_ms,
+        memory_bytes: usize::try_from(numbers.memory_bytes).unwrap_or(usize::MAX),
         outbox_bytes: usize::try_from(numbers.outbox_bytes).unwrap_or(usize::MAX),
         heartbeat_interval_ms: numbers.heartbeat_interval_ms,
         heartbeat_timeout_ms: numbers.heartbeat_timeout_ms,

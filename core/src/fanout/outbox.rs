@@ -46,6 +46,11 @@ impl Outbox {
         self.waiting_bytes
     }
 
+    /// How many pieces wait.
+    pub(crate) fn piece_count(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Fills `slices` with the first pieces, for one vectored write. Gives how many.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut count = 0;

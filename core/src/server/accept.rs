@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
@@ -9,15 +10,17 @@ use mio::{Interest, Token};
 use crate::chat::{Arrival, Given};
 use crate::error::{Error, ErrorCode};
 use crate::event::{Dialect, Event};
+use crate::fanout::ShardKey;
 use crate::id::ConnectionId;
 use crate::push::Cause;
 use crate::wire::handshake::{Refusal, parse_request, refusal_response, switching_protocols};
 
 use super::admission::{Decision, Wanted, decide};
+use super::budget::Pressure;
 use super::compression::Terms;
 use super::connection::{Connection, Head, Phase};
-use super::send::queue_sealed;
-use super::shard::{Adopted, Shard, spare};
+use super::shard::{Shard, spare};
+use super::shards::{Adopted, Newcomer};
 use super::transport::Transport;
 
 impl Shard {
@@ -78,39 +81,67 @@ impl Shard {
         }
     }
 
-    /// Somebody has come to a listener, where TLS is spoken if the host has certificates.
+    /// Somebody has come to a listener: the shard with the fewest connections takes them.
     fn come_in(&mut self, socket: TcpStream, address: Option<IpAddr>) {
-        // No session is a bug of rustls's, for which the connection is cut.
-        let Ok(session) = self.acceptor.as_ref().map(|acceptor| acceptor.session()).transpose() else {
+        let shard = self.shards.census.least();
+        let newcomer = Newcomer { socket, address };
+        if !self.has_place(shard) {
             return;
-        };
-        self.welcome(Transport::new(socket, session), address, Head::default());
+        }
+        match shard == self.key {
+            true => self.welcome(newcomer),
+            false => self.shards.hand_over(shard, newcomer),
+        }
+    }
+
+    /// Welcomes somebody who has come to a listener, where TLS is spoken if the host has certificates.
+    pub(super) fn welcome(&mut self, newcomer: Newcomer) {
+        let Newcomer { socket, address } = newcomer;
+        // No session is a bug of rustls's, for which the connection is cut.
+        let session = self.acceptor.as_ref().map(|acceptor| acceptor.session()).transpose();
+        let (Ok(session), None) = (session, self.stop_at_ms) else { return self.turn_away() };
+        self.begin(Transport::new(socket, session), address, Head::default());
     }
 
     /// Takes over a socket of the host's.
     pub(super) fn adopt(&mut self, adopted: Adopted) {
         let Adopted { socket, read } = adopted;
-        if self.stop_at_ms.is_some() {
+        if self.stop_at_ms.is_some() || !self.has_place(self.key) {
             return;
         }
         let address = socket.peer_addr().ok().map(|address| address.ip());
         let slot = self.connections.vacant_key() as u32;
         let transport = Transport::new(TcpStream::from_std(socket), None);
-        self.welcome(transport, address, Head { adopted: true, ..Head::default() });
+        self.begin(transport, address, Head { adopted: true, ..Head::default() });
         if self.connections.contains(slot as usize) {
             self.read_head(slot, &read);
         }
     }
 
-    fn welcome(&mut self, mut transport: Transport, address: Option<IpAddr>, mut head: Head) {
-        if self.is_crowded() {
-            return;
+    /// Counts one more connection of a shard in, if there may be one. Who is refused for want of place is counted
+    /// in too, so that some can be told.
+    fn has_place(&self, shard: ShardKey) -> bool {
+        let has_place = !self.is_crowded()
+            && self.shards.census.connection_count() < self.settings.max_connection_count + MAX_REFUSED;
+        if has_place {
+            self.shards.census.enter(shard);
         }
+        has_place
+    }
+
+    /// Counts somebody out who is in no slot.
+    fn turn_away(&self) {
+        self.shards.census.settle();
+        self.shards.census.leave(self.key);
+    }
+
+    /// Begins a connection that is counted in.
+    fn begin(&mut self, mut transport: Transport, address: Option<IpAddr>, mut head: Head) {
         let limit = self.settings.max_connection_count;
-        if self.connections.len() >= limit + MAX_REFUSED {
-            return;
+        if self.shards.census.connection_count() > limit && !self.make_place() {
+            head.refusal = Some(503);
         }
-        if self.connections.len() >= limit && !self.make_place() {
+        if self.shards.pressure(self.settings.memory_bytes) > Pressure::None {
             head.refusal = Some(503);
         }
         head.proxied = self.is_proxy(transport.socket(), address);
@@ -133,7 +164,6 @@ impl Shard {
             Interest::READABLE | Interest::WRITABLE,
         );
         entry.insert(Connection::new(transport, head, counted, self.now.ticks_ms));
-        self.handshake_count += 1;
         match registered {
             Ok(()) => self.make_ready(slot as u32),
             Err(_) => self.remove(slot as u32),
@@ -141,13 +171,16 @@ impl Shard {
     }
 
     /// Whether there are as many handshakes under way as there may be. The host is told once, until it is quieter.
-    fn is_crowded(&mut self) -> bool {
-        let limit = self.settings.max_handshake_count;
-        if self.handshake_count < limit {
-            self.told_crowded &= self.handshake_count > limit / 2;
+    fn is_crowded(&self) -> bool {
+        let (limit, census) = (self.settings.max_handshake_count, &self.shards.census);
+        let count = census.handshake_count();
+        if count < limit {
+            if count <= limit / 2 && census.told_crowded.load(Ordering::Relaxed) {
+                census.told_crowded.store(false, Ordering::Relaxed);
+            }
             return false;
         }
-        if !std::mem::replace(&mut self.told_crowded, true) {
+        if !census.told_crowded.swap(true, Ordering::Relaxed) {
             let words = format!(
                 "{limit} handshakes are under way, as many as max_handshake_count allows: more connections are cut"
             );
@@ -162,7 +195,7 @@ impl Shard {
     pub(super) fn settle(&mut self, slot: u32) {
         let phase = self.connections.get(slot as usize).map(|connection| &connection.phase);
         if matches!(phase, Some(Phase::Head(_) | Phase::Asking(_))) {
-            self.handshake_count -= 1;
+            self.shards.census.settle();
         }
     }
 
@@ -191,7 +224,7 @@ impl Shard {
         let address = connection.peer();
         // What it sends is thrown away, so that a reset does not overtake what it was told.
         connection.phase = Phase::Answered { deadline_ms, shut: false };
-        queue_sealed(connection, self.now.ticks_ms);
+        connection.queue_sealed(self.now.ticks_ms);
         let is_sent = connection.outbox.is_none();
         tracing::info!(reason, ?address, "a TLS handshake failed");
         let error = Error::new(ErrorCode::Refused, format!("a TLS handshake failed: {reason}"));
@@ -203,7 +236,7 @@ impl Shard {
     }
 
     /// Closes the tutorial connection that has been without a name for longest, if those have more than a
-    /// quarter of all places. Gives whether it did.
+    /// quarter of this shard's places. Gives whether it did.
     fn make_place(&mut self) -> bool {
         let nameless = |connection: &Connection| {
             matches!(connection.phase, Phase::Open)
@@ -216,7 +249,7 @@ impl Shard {
             (count + 1, Some(oldest.map_or(this, |oldest: (ConnectionId, u32)| oldest.min(this))))
         });
         match oldest {
-            Some((_, slot)) if count > self.settings.max_connection_count / 4 => {
+            Some((_, slot)) if count > self.settings.max_connection_count / self.shards.count() / 4 => {
                 self.close_for(slot, Cause::Overload, "others need the place; choose a name to stay");
                 true
             }
@@ -260,8 +293,8 @@ impl Shard {
     /// Asks the host about a connection, or lets it in unasked.
     fn ask(&mut self, slot: u32, mut wanted: Box<Wanted>) {
         let now = self.now;
-        let dialect = wanted.dialect;
-        let Ok(id) = self.shared.with(|hub| hub.number(slot, dialect)) else { return self.remove(slot) };
+        let (key, dialect) = (self.key, wanted.dialect);
+        let Ok(id) = self.shared.with(|hub| hub.number(key, slot, dialect)) else { return self.remove(slot) };
         let connection = &mut self.connections[slot as usize];
         connection.id = id;
         connection.dialect = dialect;
@@ -290,10 +323,10 @@ impl Shard {
     }
 
     fn asked(&mut self, slot: u32, id: ConnectionId) -> Option<Wanted> {
-        let connection = self.find(slot, id)?;
+        let connection = self.connections.get_mut(slot as usize).filter(|connection| connection.id == id)?;
         match std::mem::replace(&mut connection.phase, Phase::Open) {
             Phase::Asking(wanted) => {
-                self.handshake_count -= 1;
+                self.shards.census.settle();
                 Some(*wanted)
             }
             other => {
@@ -335,7 +368,7 @@ impl Shard {
         let address = connection.peer();
         connection.id = ConnectionId(0);
         let is_told = match (refusal.status, connection.counted) {
-            (429, Some(key)) => self.addresses.tells(key, now.ticks_ms),
+            (429, Some(key)) => self.shards.census.addresses().tells(key, now.ticks_ms),
             _ => true,
         };
         if !is_told {
@@ -360,6 +393,9 @@ impl Shard {
                  Set trusted_proxy to its address, and its clients are counted one by one",
                 self.settings.max_address_connection_count
             ),
+            _ if self.shards.pressure(self.settings.memory_bytes) > Pressure::None => {
+                "memory is short; try again later".to_owned()
+            }
             _ => format!(
                 "there are {} connections, as many as there may be",
                 self.settings.max_connection_count

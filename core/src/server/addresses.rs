@@ -79,10 +79,10 @@ impl Addresses {
 
 impl Shard {
     /// Counts a new connection by its address. Gives whether that has too many.
-    pub(super) fn count(&mut self, address: IpAddr) -> (AddressKey, bool) {
+    pub(super) fn count(&self, address: IpAddr) -> (AddressKey, bool) {
         let key = AddressKey::of(address);
         let max = self.settings.max_address_connection_count;
-        (key, self.addresses.add(key) > max && max > 0)
+        (key, self.shards.census.addresses().add(key) > max && max > 0)
     }
 
     /// Whether the peer is a proxy that is believed about whom it speaks for. `address`: the peer's, `None` for a

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::event::Dialect;
-use crate::fanout::Outbox;
+use crate::fanout::LaneKey;
 use crate::id::ConnectionId;
 use crate::message::Payload;
 use crate::rate::Bucket;
@@ -12,73 +12,64 @@ use crate::wire::{Assembly, Violation};
 use super::addresses::AddressKey;
 use super::admission::Wanted;
 use super::compression::Terms;
-use super::lanes::LaneKey;
 use super::transport::Transport;
+use super::waiting::Waiting;
 use crate::wire::handshake::HeadScan;
 
 /// One connection. What only some have, and only for a time, is boxed.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) transport: Transport,
+pub(super) struct Connection {
+    pub(super) transport: Transport,
     /// 0 until its handshake was right.
-    pub(crate) id: ConnectionId,
-    pub(crate) phase: Phase,
+    pub(super) id: ConnectionId,
+    pub(super) phase: Phase,
     /// When the last byte came, in ticks; or when the engine itself began to read it again.
-    pub(crate) heard_ms: u64,
+    pub(super) heard_ms: u64,
     /// By which address it is counted; not yet, while a trusted proxy has not said for whom it speaks.
-    pub(crate) counted: Option<AddressKey>,
+    pub(super) counted: Option<AddressKey>,
     /// For whom a trusted proxy speaks; `None`: the peer is the client.
-    pub(crate) client: Option<Box<SocketAddr>>,
-    pub(crate) assembly: Assembly,
+    pub(super) client: Option<Box<SocketAddr>>,
+    pub(super) assembly: Assembly,
     /// `None`: nothing waits, neither here nor in the transport.
-    pub(crate) outbox: Option<Box<Waiting>>,
+    pub(super) outbox: Option<Box<Waiting>>,
     /// Bytes that were read and not looked at, because the connection was held. Boxed twice, so that it is a
     /// word here.
-    pub(crate) unread: Option<Box<Box<[u8]>>>,
+    pub(super) unread: Option<Box<Box<[u8]>>>,
     /// A raw message for which the host's queue had no place.
-    pub(crate) parked: Option<Box<Payload>>,
+    pub(super) parked: Option<Box<Payload>>,
     /// When the host was handed a raw message last, in ticks.
-    pub(crate) handed_ms: u64,
-    pub(crate) control: Bucket,
-    pub(crate) seat: Option<Seat>,
-    pub(crate) dialect: Dialect,
-    pub(crate) terms: Terms,
+    pub(super) handed_ms: u64,
+    pub(super) control: Bucket,
+    pub(super) seat: Option<Seat>,
+    pub(super) dialect: Dialect,
+    pub(super) terms: Terms,
     /// The socket was the host's.
-    pub(crate) adopted: bool,
+    pub(super) adopted: bool,
     /// It has sent a text: the next one is not its first.
-    pub(crate) spoke: bool,
+    pub(super) spoke: bool,
     /// It has a name, or is about to.
-    pub(crate) named: bool,
+    pub(super) named: bool,
     /// It is not read, until it is released.
-    pub(crate) held: bool,
+    pub(super) held: bool,
     /// It was pinged and has not been heard since.
-    pub(crate) pinged: bool,
+    pub(super) pinged: bool,
     /// The peer will send nothing more.
-    pub(crate) read_closed: bool,
+    pub(super) read_closed: bool,
     /// It stands in the shard's list of what is to be read.
-    pub(crate) is_ready: bool,
+    pub(super) is_ready: bool,
 }
 
 /// A connection's place in its lane.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seat {
-    pub(crate) lane: LaneKey,
-    /// Its index among the lane's connections.
-    pub(crate) index: u32,
-    /// From which byte of the turn on the lane's frames are for it.
-    pub(crate) from: u32,
-}
-
-/// What waits for a connection, and since when it has taken nothing of it.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(crate) outbox: Outbox,
-    pub(crate) progress_ms: u64,
+pub(super) struct Seat {
+    pub(super) lane: LaneKey,
+    /// Its index in the lane's audience.
+    pub(super) index: u32,
 }
 
 /// How far a connection is.
 #[derive(Debug)]
-pub(crate) enum Phase {
+pub(super) enum Phase {
     /// Its request is being read.
     Head(Box<Head>),
     /// The host is asked whether it may come in.
@@ -97,7 +88,7 @@ pub(crate) enum Phase {
 
 /// The peer's part in a closing handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
+pub(super) enum Peer {
     /// Its close frame is still to come.
     Awaited,
     /// What it sends makes no sense, so its close frame would not be found: its end is waited for.
@@ -108,21 +99,21 @@ pub(crate) enum Peer {
 
 /// A request under way. Where TLS is spoken, it begins after the TLS handshake.
 #[derive(Debug, Default)]
-pub(crate) struct Head {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) scan: HeadScan,
+pub(super) struct Head {
+    pub(super) bytes: Vec<u8>,
+    pub(super) scan: HeadScan,
     /// Until when the TLS handshake may last, and then the request.
-    pub(crate) deadline_ms: u64,
+    pub(super) deadline_ms: u64,
     /// What it will be answered, whatever it asks: there are too many already.
-    pub(crate) refusal: Option<u16>,
+    pub(super) refusal: Option<u16>,
     /// It came from a server of the host's own, not from a listener.
-    pub(crate) adopted: bool,
+    pub(super) adopted: bool,
     /// Its peer is a trusted proxy.
-    pub(crate) proxied: bool,
+    pub(super) proxied: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(
+    pub(super) fn new(
         transport: Transport,
         head: Head,
         counted: Option<AddressKey>,
@@ -154,15 +145,9 @@ impl Connection {
         }
     }
 
-    /// How many bytes wait for it, encrypted ones among them.
-    pub(crate) fn waiting_bytes(&self) -> usize {
-        let queued = self.outbox.as_ref().map_or(0, |waiting| waiting.outbox.waiting_bytes());
-        queued + self.transport.sealed_bytes()
-    }
-
     /// Where it comes from, whatever trusted proxies are between; `None` for a Unix socket, and when the peer is
     /// gone.
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.client.as_deref().copied().or_else(|| self.transport.peer_addr().ok())
     }
 }

@@ -11,7 +11,6 @@ use crate::push::Cause;
 use crate::wire::{Item, Kind, Rules as WireRules, Violation, close_frame, reply_code, write_frame};
 
 use super::connection::{Peer, Phase};
-use super::send::queue_sealed;
 use super::shard::Shard;
 use super::transport::Got;
 
@@ -83,8 +82,9 @@ impl Shard {
             Ok(Got::Bytes { count, more }) => {
                 connection.heard_ms = self.now.ticks_ms;
                 connection.pinged = false;
+                self.tally.received_bytes += count as u64;
                 let more = more || connection.read_closed;
-                queue_sealed(connection, self.now.ticks_ms);
+                connection.queue_sealed(self.now.ticks_ms);
                 if was_securing && !connection.transport.is_securing() {
                     self.secured(slot);
                 }

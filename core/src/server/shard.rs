@@ -1,4 +1,4 @@
-//! The engine's own thread: it alone touches the sockets.
+//! One of the engine's own threads: it alone touches the sockets that are its.
 //!
 //! A turn: wait for sockets, for the host and for time; read what is ready, once from each socket; let the
 //! hub give it its place; then send each connection everything that the turn had for it, in one go. Nothing
@@ -7,28 +7,31 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 
-use crate::id::ConnectionId;
+use crate::fanout::{LaneKey, ShardKey};
+use crate::id::{ConnectionId, Position};
 use crate::network::Trusted;
 use crate::rate::Rate;
 use crate::time::Now;
 use crate::wire::Rules as WireRules;
 
-use super::addresses::Addresses;
 use super::admission::Rules;
+use super::budget::Pressure;
 use super::compression::Compression;
 use super::connection::Connection;
-use super::hub::Outgoing;
+use super::dispatch::Outgoing;
 use super::listener::Listener;
+use super::shards::{Shards, WAKE};
 use super::shared::Shared;
+use super::show::Stage;
 use super::tls::Acceptor;
+use super::waiting::Tally;
 
 /// What the host's options say about connections.
 #[derive(Debug)]
@@ -42,7 +45,11 @@ pub(crate) struct ShardSettings {
     /// Proxies that are believed about who their clients are.
     pub(crate) trusted: Trusted,
     pub(crate) control_rate: Rate,
+    pub(crate) lag_bytes: usize,
+    pub(crate) lag_timeout_ms: u64,
     pub(crate) outbox_bytes: usize,
+    /// What the engine may hold; 0: the host has not said.
+    pub(crate) memory_bytes: usize,
     pub(crate) deflate_min_bytes: usize,
     pub(crate) heartbeat_interval_ms: u64,
     pub(crate) heartbeat_timeout_ms: u64,
@@ -51,78 +58,12 @@ pub(crate) struct ShardSettings {
     pub(crate) write_timeout_ms: u64,
 }
 
-/// How the host's threads reach the shard.
-#[derive(Debug)]
-pub(crate) struct Control {
-    waker: Waker,
-    /// The waker has been used and the shard has not looked yet.
-    woken: AtomicBool,
-    wishes: Mutex<Wishes>,
-}
-
-#[derive(Debug, Default)]
-struct Wishes {
-    /// Stop, at this moment at the latest, in ticks.
-    stop_at_ms: Option<u64>,
-    adopted: Vec<Adopted>,
-    /// The host's queue has place for events again.
-    has_place: bool,
-}
-
-/// A socket that the host hands over, and what was read from it.
-#[derive(Debug)]
-pub(crate) struct Adopted {
-    pub(crate) socket: std::net::TcpStream,
-    pub(crate) read: Vec<u8>,
-}
-
-impl Control {
-    /// Has the shard look at what the hub has for it.
-    pub(crate) fn wake(&self) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            // Fails only if the shard is gone, and then there is nothing to look at.
-            let _ = self.waker.wake();
-        }
-    }
-
-    /// Has the shard stop, at this moment at the latest, in ticks. A later call may only shorten that.
-    pub(crate) fn stop(&self, at_ms: u64) {
-        self.wish(|wishes| {
-            wishes.stop_at_ms = Some(wishes.stop_at_ms.map_or(at_ms, |other| other.min(at_ms)))
-        });
-    }
-
-    pub(crate) fn adopt(&self, adopted: Adopted) {
-        self.wish(|wishes| wishes.adopted.push(adopted));
-    }
-
-    /// Tells the shard that the host's queue has place again.
-    pub(crate) fn has_place(&self) {
-        self.wish(|wishes| wishes.has_place = true);
-    }
-
-    fn wish(&self, change: impl FnOnce(&mut Wishes)) {
-        // Nothing that can panic runs under this lock.
-        change(&mut self.wishes.lock().unwrap_or_else(PoisonError::into_inner));
-        self.wake();
-    }
-
-    fn take(&self) -> Wishes {
-        self.woken.store(false, Ordering::Release);
-        let mut wishes = self.wishes.lock().unwrap_or_else(PoisonError::into_inner);
-        Wishes {
-            stop_at_ms: wishes.stop_at_ms,
-            adopted: std::mem::take(&mut wishes.adopted),
-            has_place: std::mem::take(&mut wishes.has_place),
-        }
-    }
-}
-
 /// The engine's thread, before and while it runs.
 pub(crate) struct Shard {
+    pub(super) key: ShardKey,
     pub(super) shared: Arc<Shared>,
-    pub(super) settings: ShardSettings,
-    pub(super) control: Arc<Control>,
+    pub(super) shards: Arc<Shards>,
+    pub(super) settings: Arc<ShardSettings>,
     pub(super) registry: Registry,
     /// `None`: the listeners speak plain.
     pub(super) acceptor: Option<Arc<Acceptor>>,
@@ -131,11 +72,6 @@ pub(crate) struct Shard {
     /// An open descriptor, to be given up when there are no others.
     pub(super) spare: Option<std::fs::File>,
     pub(super) connections: Slab<Connection>,
-    pub(super) addresses: Addresses,
-    /// Connections that are no WebSockets yet.
-    pub(super) handshake_count: usize,
-    /// The host was told that those are too many.
-    pub(super) told_crowded: bool,
     /// Connections that may have something to read.
     pub(super) ready: Vec<u32>,
     /// Raw connections for whose message the host's queue had no place.
@@ -143,11 +79,17 @@ pub(crate) struct Shard {
     /// When held connections may be read again.
     pub(super) releases: BinaryHeap<Reverse<(u64, u32, ConnectionId)>>,
     /// The connections of each lane.
-    pub(super) lanes: Vec<Vec<u32>>,
+    pub(super) stages: Vec<Stage>,
+    /// Lanes that have something to show.
+    pub(super) showing: Vec<LaneKey>,
+    /// Connections that lagged, and have taken everything that waited for them.
+    pub(super) drained: Vec<(u32, ConnectionId, Position)>,
     /// The one buffer that everything is read into.
     pub(super) buffer: Box<[u8]>,
     pub(super) outgoing: Outgoing,
     pub(super) compression: Compression,
+    pub(super) tally: Tally,
+    pub(super) pressure: Pressure,
     /// What was written in part, and is to be written before the turn is over.
     pub(super) unwritten: Vec<u32>,
     pub(super) now: Now,
@@ -168,54 +110,57 @@ pub(super) struct Listening {
 }
 
 impl Shard {
-    /// Prepares a shard that listens on these sockets.
+    /// Prepares a shard. `poll`: the one that was made for it; `sockets`: where it listens.
     ///
     /// # Errors
-    /// The operating system has no place for another poll or waker.
+    /// The operating system cannot watch a socket.
     pub(crate) fn new(
+        key: ShardKey,
+        poll: Poll,
         shared: Arc<Shared>,
-        settings: ShardSettings,
+        shards: Arc<Shards>,
+        settings: Arc<ShardSettings>,
         acceptor: Option<Arc<Acceptor>>,
         sockets: Vec<Listener>,
     ) -> io::Result<Shard> {
-        let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
-        let waker = Waker::new(&registry, WAKE)?;
         let mut listeners = Vec::with_capacity(sockets.len());
         for (index, mut socket) in sockets.into_iter().enumerate() {
             registry.register(&mut socket, Token(FIRST_LISTENER - index), Interest::READABLE)?;
             listeners.push(Listening { socket, is_ready: false, resume_ms: 0, is_failing: false });
         }
-        let control = Control { waker, woken: AtomicBool::new(false), wishes: Mutex::default() };
         Ok(Shard {
             now: shared.now(),
             compression: Compression::new(settings.deflate_min_bytes),
+            key,
             shared,
+            shards,
             settings,
             acceptor,
-            control: Arc::new(control),
             registry,
             poll: Some(poll),
             listeners,
             spare: spare(),
             connections: Slab::new(),
-            addresses: Addresses::default(),
-            handshake_count: 0,
-            told_crowded: false,
             ready: Vec::new(),
             parked: Vec::new(),
             releases: BinaryHeap::new(),
-            lanes: Vec::new(),
+            stages: Vec::new(),
+            showing: Vec::new(),
+            drained: Vec::new(),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             outgoing: Outgoing::default(),
+            tally: Tally::default(),
+            pressure: Pressure::None,
             unwritten: Vec::new(),
             next_sweep_ms: 0,
             stop_at_ms: None,
         })
     }
 
-    pub(crate) fn control(&self) -> Arc<Control> {
-        self.control.clone()
+    /// Whether it is the one that accepts for all.
+    pub(crate) fn is_first(&self) -> bool {
+        self.key == ShardKey(0)
     }
 
     /// Runs until the host has stopped the engine. Must be called inside a tokio runtime.
@@ -286,10 +231,9 @@ impl Shard {
 
     fn turn(&mut self) {
         self.now = self.shared.now();
-        let wishes = self.control.take();
-        for adopted in wishes.adopted {
-            self.adopt(adopted);
-        }
+        let wishes = self.shards.take(self.key);
+        wishes.newcomers.into_iter().for_each(|newcomer| self.welcome(newcomer));
+        wishes.adopted.into_iter().for_each(|adopted| self.adopt(adopted));
         if wishes.has_place {
             let parked = std::mem::take(&mut self.parked);
             parked.into_iter().for_each(|slot| self.make_ready(slot));
@@ -305,12 +249,18 @@ impl Shard {
         if self.now.ticks_ms >= self.next_sweep_ms {
             self.sweep();
         }
+        self.shards.census.note(self.key, self.held_bytes(), self.tally);
+        self.relieve();
     }
 
     /// How long nothing needs to be done; `None`: until somebody says something.
     fn wait(&self) -> Option<Duration> {
         let accepts = |listener: &Listening| listener.is_ready && listener.resume_ms <= self.now.ticks_ms;
-        if !self.ready.is_empty() || self.listeners.iter().any(accepts) {
+        if !self.ready.is_empty()
+            || !self.showing.is_empty()
+            || !self.drained.is_empty()
+            || self.listeners.iter().any(accepts)
+        {
             return Some(Duration::ZERO);
         }
         let sweep = (!self.connections.is_empty()).then_some(self.next_sweep_ms);
@@ -380,11 +330,11 @@ impl Shard {
 impl Drop for Shard {
     /// Takes everybody out of the chat who is still in it.
     fn drop(&mut self) {
-        let now = self.shared.now();
+        let (key, now) = (self.key, self.shared.now());
         let ids: Vec<ConnectionId> = self.connections.iter().map(|(_, connection)| connection.id).collect();
         let _ = self.shared.with(|hub| {
             ids.into_iter().for_each(|id| hub.disconnect(id, 1006, "the engine has stopped".into(), now));
-            hub.take(&mut Outgoing::default());
+            hub.take(key, 0, &mut Outgoing::default());
         });
     }
 }
@@ -394,7 +344,6 @@ pub(super) fn spare() -> Option<std::fs::File> {
     std::fs::File::open("/dev/null").ok()
 }
 
-const WAKE: Token = Token(usize::MAX);
 const FIRST_LISTENER: usize = usize::MAX - 1;
 const MAX_LISTENERS: usize = 1 << 16;
 /// Readiness events taken at once.

@@ -15,14 +15,22 @@ use super::hub::Hub;
 pub(crate) struct Shared {
     hub: Mutex<Hub>,
     pub(crate) queue: Arc<Queue>,
+    /// How many shards the engine has whenever it runs.
+    pub(crate) shard_count: usize,
     made: Instant,
     /// There was a panic: nothing in here can be trusted any more.
     failed: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(hub: Hub, queue: Arc<Queue>) -> Shared {
-        Shared { hub: Mutex::new(hub), queue, made: Instant::now(), failed: AtomicBool::new(false) }
+    pub(crate) fn new(hub: Hub, queue: Arc<Queue>, shard_count: usize) -> Shared {
+        Shared {
+            hub: Mutex::new(hub),
+            queue,
+            shard_count,
+            made: Instant::now(),
+            failed: AtomicBool::new(false),
+        }
     }
 
     /// This moment. A Unix clock before 1970 counts as 1970.

@@ -1,6 +1,9 @@
 //! Who is gone: one look at every connection, some times in each timeout, in place of a timer for each.
 
+use std::cmp::Reverse;
+
 use crate::push::Cause;
+use crate::stats::{MAX_SLOWEST, SlowConnection};
 use crate::wire::{Kind, write_frame};
 
 use super::connection::{Connection, Phase};
@@ -14,6 +17,7 @@ enum Due {
     NoHeartbeat,
     Overdue,
     Stalled,
+    Lagging,
     Late,
 }
 
@@ -35,11 +39,34 @@ impl Shard {
                 }
                 Due::Overdue => self.close(slot, 1008, "a message took too long to arrive", true),
                 Due::Stalled => self.lost(slot, "the peer took nothing for write_timeout_ms"),
+                Due::Lagging => self.too_slow(slot),
                 Due::Late => self.remove(slot),
             }
         }
-        self.addresses.sweep(self.now.ticks_ms);
+        if self.is_first() {
+            self.shards.census.addresses().sweep(self.now.ticks_ms);
+        }
+        self.shards.census.note_slowest(self.key, self.slowest());
         self.next_sweep_ms = self.now.ticks_ms + self.sweep_interval_ms();
+    }
+
+    /// The connections for which most waits.
+    fn slowest(&self) -> Vec<SlowConnection> {
+        if self.tally.waiting_bytes == 0 {
+            return Vec::new();
+        }
+        let slow = |(_, connection): (usize, &Connection)| {
+            let lag = connection.outbox.as_ref()?.lag;
+            Some(SlowConnection {
+                connection: connection.id,
+                waiting_bytes: connection.waiting_bytes() as u64,
+                lagging_ms: lag.map_or(0, |lag| self.now.ticks_ms.saturating_sub(lag.since_ms)),
+            })
+        };
+        let mut slowest: Vec<SlowConnection> = self.connections.iter().filter_map(slow).collect();
+        slowest.sort_unstable_by_key(|slow| Reverse(slow.waiting_bytes));
+        slowest.truncate(MAX_SLOWEST);
+        slowest
     }
 
     fn due(&self, slot: usize, connection: &Connection) -> Due {
@@ -49,6 +76,12 @@ impl Shard {
             && now_ms - waiting.progress_ms > settings.write_timeout_ms
         {
             return Due::Stalled;
+        }
+        if let Some(lag) = connection.outbox.as_ref().and_then(|waiting| waiting.lag)
+            && now_ms - lag.since_ms > settings.lag_timeout_ms
+            && matches!(connection.phase, Phase::Open)
+        {
+            return Due::Lagging;
         }
         match &connection.phase {
             Phase::Head(head) if head.deadline_ms <= now_ms => Due::Late,
@@ -93,6 +126,7 @@ impl Shard {
             settings.handshake_timeout_ms,
             settings.close_timeout_ms,
             settings.write_timeout_ms,
+            settings.lag_timeout_ms,
             settings.wire.max_assembly_ms,
         ]
         .into_iter()

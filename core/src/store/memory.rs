@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use crate::id::RoomName;
+use crate::id::{Position, RoomName};
 use crate::message::Record;
 
 use super::Log;
@@ -91,6 +91,24 @@ impl Log for Memory {
         kept.records.range(end - count..end).cloned().collect()
     }
 
+    fn after(&mut self, room: &RoomName, after: Position, take: &mut dyn FnMut(&Record) -> bool) -> bool {
+        let Some(kept) = self.rooms.get(room) else { return after.offset == 0 };
+        let start = kept.records.partition_point(|record| record.position() <= after);
+        let mut missed = kept.records.range(start..);
+        let reaches_back = match missed.clone().next() {
+            Some(record) => record.prev.map_or(after.offset == 0, |prev| prev == after),
+            None => kept.records.back().is_some_and(|newest| newest.position() == after),
+        };
+        if reaches_back {
+            let _ = missed.by_ref().take_while(|record| take(record)).count();
+        }
+        reaches_back
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.bytes
+    }
+
     fn forget(&mut self, room: &RoomName) {
         if let Some(kept) = self.rooms.remove(room) {
             self.used.remove(&kept.used);
@@ -104,7 +122,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::id::{Position, UserId, UserName};
+    use crate::id::{UserId, UserName};
     use crate::message::{Change, Color, Message};
 
     fn room(name: &str) -> RoomName {
@@ -121,7 +139,13 @@ mod tests {
             at_ms: 0,
             text: text.into(),
         };
-        log.append(&room(name), Record { prev: None, change: Change::Message(Arc::new(message)) });
+        log.append(
+            &room(name),
+            Record {
+                prev: (offset > 1).then(|| Position { epoch: 1, offset: offset - 1 }),
+                change: Change::Message(Arc::new(message)),
+            },
+        );
     }
 
     fn offsets(log: &mut Memory, name: &str, before: u64, limit: u64) -> Vec<u64> {
@@ -167,5 +191,35 @@ mod tests {
         append(&mut log, "a", 1, "x");
         log.forget(&room("a"));
         assert_eq!((log.bytes, log.rooms.len(), log.used.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_came_after_a_record_is_shown_if_nothing_of_it_is_forgotten() {
+        let mut log = Memory::new(3, 1_000_000);
+        let after = |log: &mut Memory, offset| {
+            let mut found = Vec::new();
+            let reaches_back = log.after(&room("a"), Position { epoch: 1, offset }, &mut |record| {
+                found.push(record.position().offset);
+                true
+            });
+            (reaches_back, found)
+        };
+        assert_eq!(after(&mut log, 0), (true, vec![]));
+        for offset in 1..=5 {
+            append(&mut log, "a", offset, "hi");
+        }
+        assert_eq!(after(&mut log, 5), (true, vec![]));
+        assert_eq!(after(&mut log, 3), (true, vec![4, 5]));
+        assert_eq!(after(&mut log, 2), (true, vec![3, 4, 5]));
+        assert_eq!(after(&mut log, 1), (false, vec![]));
+        assert_eq!(after(&mut log, 0), (false, vec![]));
+        // A record that the log never held.
+        assert_eq!(after(&mut log, 6), (false, vec![]));
+        let mut count = 0;
+        assert!(log.after(&room("a"), Position { epoch: 1, offset: 2 }, &mut |_| {
+            count += 1;
+            false
+        }));
+        assert_eq!(count, 1);
     }
 }

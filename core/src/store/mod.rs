@@ -6,7 +6,7 @@ mod memory;
 
 pub(crate) use memory::Memory;
 
-use crate::id::RoomName;
+use crate::id::{Position, RoomName};
 use crate::message::Record;
 
 /// The logs of all rooms.
@@ -23,6 +23,13 @@ pub(crate) trait Log {
         limit: u64,
         take: &mut dyn FnMut(&Record) -> bool,
     ) -> Vec<Record>;
+
+    /// Shows the records of a room behind the one at `after` (offset 0: all there are), oldest first, as long as `take`
+    /// agrees. Gives whether the log reaches back so far; if not, none is shown.
+    fn after(&mut self, room: &RoomName, after: Position, take: &mut dyn FnMut(&Record) -> bool) -> bool;
+
+    /// How many bytes all logs hold.
+    fn held_bytes(&self) -> u64;
 
     /// Forgets a room's log.
     fn forget(&mut self, room: &RoomName);

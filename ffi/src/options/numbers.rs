@@ -327,3 +327,56 @@ pub unsafe extern "C" fn klatsch_options_outbox_bytes(
 ) -> klatsch_code_t {
     set(options, |options| Ok(options.outbox_bytes(outbox_bytes)))
 }
+
+/// How many threads serve the connections, each its own share of them. 0: as many as there are processors for
+/// the process; in Node, one.
+///
+/// - `options`: required.
+/// - `shard_count`: default 0; from 0 to 64.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_shard_count(
+    options: *mut klatsch_options_t,
+    shard_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.shard_count(shard_count)))
+}
+
+/// From how many waiting bytes on a connection lags: it is shown nothing more of its room until it has taken
+/// what waits, and then what it missed, from the room's log; with 1013 it is closed if that is more than 256
+/// KiB or no longer kept.
+///
+/// - `options`: required.
+/// - `lag_bytes`: default 65536; from 1024 to 1073741824.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_lag_bytes(
+    options: *mut klatsch_options_t,
+    lag_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.lag_bytes(lag_bytes)))
+}
+
+/// For how many milliseconds a connection may lag; then it is closed with 1013.
+///
+/// - `options`: required.
+/// - `lag_timeout_ms`: default 30000; from 100 to 3600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_lag_timeout_ms(
+    options: *mut klatsch_options_t,
+    lag_timeout_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.lag_timeout_ms(lag_timeout_ms)))
+}
+
+/// How many bytes the engine may hold in all, about. When it nears that, it answers new connections 503, then
+/// closes slow readers, then shows no history; the host is told `degraded`. 0: no limit but all the others
+/// together.
+///
+/// - `options`: required.
+/// - `memory_bytes`: default 0; from 0 to 1099511627776.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_memory_bytes(
+    options: *mut klatsch_options_t,
+    memory_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.memory_bytes(memory_bytes)))
+}

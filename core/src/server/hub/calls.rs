@@ -1,0 +1,173 @@
+//! What the host says and asks.
+
+use std::sync::Arc;
+
+use crate::chat::RoomKey;
+use crate::dialect::{close_code, raw, tutorial};
+use crate::error::{Error, ErrorCode};
+use crate::event::{Dialect, Verdict};
+use crate::id::{ConnectionId, Position, QuestionId, RoomName};
+use crate::message::{Change, Member, Message, Payload, Record, Room};
+use crate::push::{Cause, Push};
+use crate::stats::Stats;
+use crate::time::Now;
+use crate::wire::{Kind, write_frame};
+
+use super::Hub;
+
+impl Hub {
+    pub(crate) fn broadcast(&mut self, room: &str, text: &str, now: Now) -> Result<Position, Error> {
+        self.check_waiting()?;
+        let position = self.run(now, |chat, effects| chat.broadcast(room, text, now, effects))?;
+        if self.settings.receipts {
+            self.await_receipt(room, position)?;
+        }
+        Ok(position)
+    }
+
+    pub(crate) fn send(&mut self, room: &str, user: &str, text: &str, now: Now) -> Result<Position, Error> {
+        self.check_waiting()?;
+        self.run(now, |chat, effects| chat.send(room, user, text, now, effects))
+    }
+
+    pub(crate) fn tell(
+        &mut self,
+        connection: ConnectionId,
+        payload: &Payload,
+        now: Now,
+    ) -> Result<(), Error> {
+        let seat = self.dispatch.find_open(connection)?;
+        self.check_waiting()?;
+        let mut frame = Vec::new();
+        match (seat.dialect, payload) {
+            (Dialect::Tutorial, Payload::Binary(_)) => {
+                let words =
+                    format!("connection {connection} speaks the tutorial dialect, which has text only");
+                return Err(Error::new(ErrorCode::InvalidArgument, words));
+            }
+            (Dialect::Tutorial, Payload::Text(text)) => self.write_notice(text, now, &mut frame)?,
+            (Dialect::Raw, payload) => self.write_payload(payload, &mut frame)?,
+        }
+        self.dispatch.deliver(connection, frame.into());
+        Ok(())
+    }
+
+    pub(crate) fn tell_room(&mut self, room: &str, payload: &Payload, now: Now) -> Result<(), Error> {
+        self.check_waiting()?;
+        let key = self.chat.room(room)?;
+        self.tell_lanes(payload, now, |room| room == Some(key))
+    }
+
+    pub(crate) fn tell_all(&mut self, payload: &Payload, now: Now) -> Result<(), Error> {
+        self.check_waiting()?;
+        self.tell_lanes(payload, now, |_| true)
+    }
+
+    pub(crate) fn broadcast_all(&mut self, text: &str, now: Now) -> Result<(), Error> {
+        self.check_waiting()?;
+        let mut frame = Vec::new();
+        self.write_notice(text, now, &mut frame)?;
+        self.dispatch.show_all(|(_, dialect)| dialect == Dialect::Tutorial, &frame);
+        Ok(())
+    }
+
+    pub(crate) fn kick(&mut self, connection: ConnectionId, reason: &str) -> Result<(), Error> {
+        self.dispatch.find_open(connection)?;
+        self.dispatch.close(connection, close_code(Cause::Kicked), reason.to_owned());
+        Ok(())
+    }
+
+    pub(crate) fn rooms(&self) -> Vec<Room> {
+        self.chat.rooms()
+    }
+
+    pub(crate) fn members(&self, room: &str) -> Result<Vec<Member>, Error> {
+        Ok(self.chat.members(self.chat.room(room)?))
+    }
+
+    pub(crate) fn member_count(&self, room: &str) -> Result<u64, Error> {
+        Ok(self.chat.member_count(self.chat.room(room)?))
+    }
+
+    pub(crate) fn history(&mut self, room: &str, before: u64, limit: u64) -> Result<Vec<Message>, Error> {
+        self.chat.room(room)?;
+        let records = self.log.latest(&RoomName::new(room)?, before, limit, &mut |_| true);
+        let message = |record: Record| match record.change {
+            Change::Message(message) => Arc::unwrap_or_clone(message),
+        };
+        Ok(records.into_iter().map(message).collect())
+    }
+
+    pub(crate) fn answer(&mut self, id: QuestionId, verdict: Verdict, now: Now) -> Result<(), Error> {
+        self.run(now, |chat, effects| chat.answer(id, verdict, now, effects))
+    }
+
+    /// Has the host told what becomes of the record that was just placed.
+    fn await_receipt(&mut self, room: &str, position: Position) -> Result<(), Error> {
+        let key = self.chat.room(room)?;
+        let parts = self.dispatch.parts((Some(key), Dialect::Tutorial));
+        if let Some(receipt) = self.receipts.await_receipt(RoomName::new(room)?, position, parts) {
+            self.tell_host(receipt);
+        }
+        Ok(())
+    }
+
+    /// The hub's part of the engine's figures.
+    pub(crate) fn fill(&self, stats: &mut Stats) {
+        stats.room_count = self.chat.room_count();
+        stats.history_bytes = self.log.held_bytes();
+        stats.event_count = self.queue.waiting_count();
+    }
+
+    fn tell_lanes(
+        &mut self,
+        payload: &Payload,
+        now: Now,
+        is_meant: impl Fn(Option<RoomKey>) -> bool,
+    ) -> Result<(), Error> {
+        let mut frame = Vec::new();
+        self.write_payload(payload, &mut frame)?;
+        if let Payload::Text(text) = payload {
+            let mut notice = Vec::new();
+            self.write_notice(text, now, &mut notice)?;
+            let chats = |(room, dialect)| dialect == Dialect::Tutorial && is_meant(room);
+            self.dispatch.show_all(chats, &notice);
+        }
+        self.dispatch.show_all(|(room, dialect)| dialect == Dialect::Raw && is_meant(room), &frame);
+        Ok(())
+    }
+
+    /// A notice by the host, as a tutorial client sees it.
+    fn write_notice(&self, text: &str, now: Now, frame: &mut Vec<u8>) -> Result<(), Error> {
+        let (name, color) = self.chat.notice(text)?;
+        let mut json = Vec::new();
+        tutorial::encode(&Push::Notice { name: &name, color, at_ms: now.unix_ms, text }, &mut json);
+        write_frame(frame, Kind::Text, &json);
+        Ok(())
+    }
+
+    /// A payload as a raw connection gets it.
+    fn write_payload(&self, payload: &Payload, frame: &mut Vec<u8>) -> Result<(), Error> {
+        let (len, max) = (payload.as_bytes().len() as u64, self.settings.max_message_bytes);
+        if len > max {
+            let words = format!("the payload has {len} bytes; max_message_bytes is {max}");
+            return Err(Error::new(ErrorCode::TooLong, words));
+        }
+        let (is_text, bytes) = raw::encode(payload);
+        write_frame(frame, if is_text { Kind::Text } else { Kind::Binary }, bytes);
+        Ok(())
+    }
+
+    /// The host may be faster than the network: then it has to wait, not the memory to grow.
+    fn check_waiting(&self) -> Result<(), Error> {
+        let waiting = self.waiting_bytes();
+        if waiting > MAX_WAITING_BYTES {
+            let words = format!("{waiting} bytes wait to be sent in the next turn; try again a moment later");
+            return Err(Error::new(ErrorCode::Busy, words));
+        }
+        Ok(())
+    }
+}
+
+/// How much may wait for the next turn before the host's calls are told to wait.
+const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;

@@ -1,0 +1,264 @@
+//! What rooms are shown: the turns of the lanes, sent to everybody in them.
+//!
+//! A turn is sent for a moment, and gone on with after the sockets have been looked at again, so that one large room
+//! holds nobody else up. What is said meanwhile is shown in one go, which costs hardly more than one message would.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::event::Dialect;
+use crate::fanout::{Audience, LaneKey, Mark, Taken, Turn};
+use crate::id::{ConnectionId, Position};
+use crate::push::Cause;
+
+use super::compression::Batch;
+use super::connection::{Connection, Seat};
+use super::dispatch::{Lane, Missed};
+use super::receipts::{Outcome, Shown};
+use super::shard::{Shard, ShardSettings};
+use super::waiting::{Lag, Tally};
+
+/// A lane's connections in this shard, and what they are being shown.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    audience: Audience<Position>,
+    /// The turn under way, deflated, once somebody could read that.
+    batch: Option<Batch>,
+    /// It stands in the shard's list of lanes that have something to show.
+    is_listed: bool,
+    /// What has become of the turn under way.
+    shown: Shown,
+    /// What it is shown stands in a log, so that it can be shown later.
+    has_log: bool,
+}
+
+impl Shard {
+    /// Adds what a lane has got.
+    pub(super) fn gather(&mut self, taken: Taken<Lane>, top: Position) {
+        let stage = stage(&mut self.stages, taken.lane);
+        let (room, dialect) = taken.key;
+        stage.has_log = room.is_some() && dialect == Dialect::Tutorial;
+        stage.audience.gather(taken.start, taken.frames, top);
+        if !std::mem::replace(&mut stage.is_listed, true) {
+            self.showing.push(taken.lane);
+        }
+    }
+
+    /// How many bytes have gathered that nobody was shown yet.
+    pub(super) fn gathered_bytes(&self) -> usize {
+        let bytes = |lane: &LaneKey| self.stages[lane.0 as usize].audience.gathered_bytes();
+        self.showing.iter().map(bytes).sum()
+    }
+
+    pub(super) fn enter(&mut self, slot: u32, id: ConnectionId, lane: LaneKey, from: Mark, top: Position) {
+        let Some(connection) = self.connections.get_mut(slot as usize).filter(|other| other.id == id) else {
+            return;
+        };
+        let index = stage(&mut self.stages, lane).audience.enter(slot, from, top);
+        connection.seat = Some(Seat { lane, index });
+    }
+
+    /// Takes a connection out of its lane.
+    pub(super) fn unseat(&mut self, slot: u32) {
+        let Some(seat) = self.connections.get_mut(slot as usize).and_then(|other| other.seat.take()) else {
+            return;
+        };
+        let connections = &mut self.connections;
+        self.stages[seat.lane.0 as usize].audience.leave(seat.index, |slot, index| {
+            if let Some(moved) = &mut connections[slot as usize].seat {
+                moved.index = index;
+            }
+        });
+    }
+
+    /// Queues what a connection's lane has got up to a mark, so that something of its own can follow.
+    pub(super) fn catch_up(&mut self, slot: u32, id: ConnectionId, to: Mark) {
+        let Some(seat) = self.find(slot, id).and_then(|connection| connection.seat) else { return };
+        let mut pieces: [Option<Bytes>; 2] = [None, None];
+        let mut places = pieces.iter_mut();
+        self.stages[seat.lane.0 as usize].audience.catch_up(seat.index, to, |piece| {
+            if let Some(place) = places.next() {
+                *place = Some(piece);
+            }
+        });
+        for piece in pieces.into_iter().flatten() {
+            self.send(slot, piece);
+        }
+    }
+
+    /// Shows a connection what it missed while it lagged, or closes it.
+    pub(super) fn end_lag(&mut self, slot: u32, id: ConnectionId, missed: Missed) {
+        let Some(connection) = self.find(slot, id) else { return };
+        let (Some(seat), terms) = (connection.seat, connection.terms) else { return };
+        match missed {
+            Missed::Frames { frames, lane_end } => {
+                self.stages[seat.lane.0 as usize].audience.skip(seat.index, lane_end);
+                if !frames.is_empty() {
+                    let frames = self.compression.personal(frames, terms);
+                    self.send(slot, frames);
+                }
+            }
+            Missed::TooMuch => {
+                self.close_for(slot, Cause::TooSlow, "more was said than is kept for a connection that lags");
+            }
+        }
+    }
+
+    /// Shows the lanes what they have got, for a moment.
+    pub(super) fn show(&mut self) {
+        if self.showing.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        let mut ended = Vec::new();
+        let mut showing = std::mem::take(&mut self.showing);
+        let mut done = 0;
+        for lane in &showing {
+            done += 1;
+            if self.show_lane(*lane, began, &mut ended) {
+                break;
+            }
+        }
+        // Whoever was not looked at is next.
+        showing.rotate_left(done);
+        let stages = &mut self.stages;
+        showing.retain(|lane| {
+            let stage = &mut stages[lane.0 as usize];
+            stage.is_listed = stage.audience.has_more();
+            stage.is_listed
+        });
+        self.showing = showing;
+        if !ended.is_empty() {
+            let key = self.key;
+            let _ = self.shared.with(|hub| ended.into_iter().for_each(|ended| hub.shown(key, ended)));
+        }
+    }
+
+    /// Shows one lane what it has got. Gives whether the moment is over.
+    fn show_lane(&mut self, lane: LaneKey, began: Instant, ended: &mut Vec<Ended>) -> bool {
+        let mut stage = std::mem::take(&mut self.stages[lane.0 as usize]);
+        let mut lost = Vec::new();
+        if stage.audience.begin() && self.send_turn(&mut stage, began, &mut lost) {
+            let (end, shown) = (stage.audience.turn_end(), std::mem::take(&mut stage.shown));
+            stage.batch = None;
+            ended.push(Ended { lane, end, shown, buffer: stage.audience.end() });
+        }
+        self.stages[lane.0 as usize] = stage;
+        for (slot, error) in lost {
+            match error {
+                Some(error) => self.lost(slot, &error.to_string()),
+                None => self.too_slow(slot),
+            }
+        }
+        began.elapsed() > MOMENT
+    }
+
+    /// Goes on with a lane's turn, for a moment. Gives whether everybody has had it. `lost`: who could not be sent it.
+    fn send_turn(&mut self, stage: &mut Stage, began: Instant, lost: &mut Vec<Lost>) -> bool {
+        let (before, end) = (stage.audience.before(), stage.audience.turn_end());
+        let Stage { audience, batch, has_log, shown, .. } = stage;
+        let Some(turn) = audience.turn() else { return true };
+        let len = turn.bytes().len();
+        let worth_deflating = self.compression.is_worth(len);
+        let begins = Mark(end.0.wrapping_sub(len as u32));
+        let now_ms = self.now.ticks_ms;
+        let mut count = 0;
+        while let Some(share) = audience.next() {
+            let (Some(connection), Some(mut turn)) =
+                (self.connections.get_mut(share.slot as usize), audience.turn())
+            else {
+                continue;
+            };
+            // Who has had a part of the turn plain already cannot read the rest of the batch.
+            if worth_deflating && share.from == 0 && connection.terms.is_on() {
+                let batch = batch.get_or_insert_with(|| self.compression.batch(turn.bytes()));
+                if batch.is_for(connection.terms) {
+                    turn = &mut batch.turn;
+                }
+            }
+            // Who has come since the last turn is not where that left off.
+            let lag = (*has_log && share.from == 0).then_some(Lag { after: before, since_ms: now_ms });
+            let outcome =
+                match show_to(connection, turn, share.from, now_ms, lag, &self.settings, &mut self.tally) {
+                    Ok(outcome) => outcome,
+                    Err(error) => {
+                        lost.push((share.slot, error));
+                        Outcome::Lost
+                    }
+                };
+            shown.count(outcome, share.is_late.then(|| begins.plus(share.from)));
+            count += 1;
+            if count % SENDS_BETWEEN_LOOKS == 0 && began.elapsed() > MOMENT {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Shows one connection a turn from a byte on; `lag`: how far it is then, if it may be shown this later.
+///
+/// # Errors
+/// It is to be closed: its line is broken, or else too much waits for it.
+fn show_to(
+    connection: &mut Connection,
+    turn: &mut Turn,
+    from: usize,
+    now_ms: u64,
+    lag: Option<Lag>,
+    settings: &ShardSettings,
+    tally: &mut Tally,
+) -> Result<Outcome, Option<io::Error>> {
+    let end = turn.bytes().len();
+    let sent = match &connection.outbox {
+        None if from == end => 0,
+        None => connection.transport.write(&turn.bytes()[from..]).map_err(Some)?,
+        Some(waiting) if waiting.lag.is_some() => return Ok(Outcome::Lagging),
+        Some(waiting) => match lag.filter(|_| waiting.is_long(end, settings.lag_bytes)) {
+            Some(lag) => {
+                connection.begin_lag(lag, tally);
+                return Ok(Outcome::Lagging);
+            }
+            None => 0,
+        },
+    };
+    tally.sent_bytes += sent as u64;
+    if sent == end - from {
+        connection.queue_sealed(now_ms);
+        return Ok(if connection.outbox.is_none() { Outcome::Sent } else { Outcome::Queued });
+    }
+    connection.queue(turn.slice(from, end), sent, now_ms, tally);
+    match connection.waiting_bytes() > settings.outbox_bytes {
+        true => Err(None),
+        false => Ok(Outcome::Queued),
+    }
+}
+
+/// A lane's turn that everybody has had.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) lane: LaneKey,
+    /// Up to where it went.
+    pub(super) end: Mark,
+    pub(super) shown: Shown,
+    /// To be used again.
+    pub(super) buffer: Vec<u8>,
+}
+
+/// A connection that could not be sent something: its line is broken, or else too much waits for it.
+type Lost = (u32, Option<io::Error>);
+
+fn stage(stages: &mut Vec<Stage>, lane: LaneKey) -> &mut Stage {
+    let index = lane.0 as usize;
+    if stages.len() <= index {
+        stages.resize_with(index + 1, Stage::default);
+    }
+    &mut stages[index]
+}
+
+/// How long lanes are shown something before the sockets are looked at again.
+const MOMENT: Duration = Duration::from_millis(1);
+/// How many sends lie between two looks at the clock.
+const SENDS_BETWEEN_LOOKS: u32 = 32;
