@@ -8,6 +8,8 @@
 
 mod audience;
 mod lanes;
+#[cfg(test)]
+mod model;
 mod outbox;
 mod turn;
 

@@ -75,7 +75,10 @@ impl Shard {
 
     /// Queues what a connection's lane has got up to a mark, so that something of its own can follow.
     pub(super) fn catch_up(&mut self, slot: u32, id: ConnectionId, to: Mark) {
-        let Some(seat) = self.find(slot, id).and_then(|connection| connection.seat) else { return };
+        let Some(connection) = self.find(slot, id) else { return };
+        // Who lags is not shown what is new before what is missing.
+        let lags = connection.outbox.as_ref().is_some_and(|waiting| waiting.lag.is_some());
+        let Some(seat) = connection.seat.filter(|_| !lags) else { return };
         let mut pieces: [Option<Bytes>; 2] = [None, None];
         let mut places = pieces.iter_mut();
         self.stages[seat.lane.0 as usize].audience.catch_up(seat.index, to, |piece| {
