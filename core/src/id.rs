@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+
+use ecow::EcoString;
 
 use crate::error::{Error, ErrorCode};
 
@@ -41,9 +42,10 @@ impl fmt::Display for Position {
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
+        // Up to 15 bytes stand in the value itself: most names and ids, of which there are a few for each connection.
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Arc<str>);
+        pub struct $name(EcoString);
 
         impl $name {
             /// The text itself.

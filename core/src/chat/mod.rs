@@ -30,7 +30,7 @@ use crate::time::Now;
 use names::{Palette, color_of, unreserved};
 use requests::{Requests, Waiting};
 use room::Rooms;
-use session::{Sent, Session, User, Who};
+use session::{Origin, Sent, Session, User, Who};
 
 /// What the host's options say about the chat.
 #[derive(Clone, Debug)]
@@ -62,7 +62,8 @@ pub(crate) struct Chat {
     settings: Settings,
     host: Arc<Who>,
     rooms: Rooms,
-    sessions: HashMap<ConnectionId, Session>,
+    /// Boxed, because a map has places to spare.
+    sessions: HashMap<ConnectionId, Box<Session>>,
     /// Users whom the host named. Everybody else is who their connection is.
     users: HashMap<UserId, User>,
     palette: Palette,
@@ -126,8 +127,14 @@ impl Chat {
             self.rooms.enter(key);
             effects.push(Effect::Enter { connection, room: key, name });
         }
-        let session = Session { address, room: key, who: None, given: false, sent: Sent::default() };
-        self.sessions.insert(connection, session);
+        let session = Session {
+            origin: Origin::new(address),
+            room: key,
+            who: None,
+            given: false,
+            sent: Sent::default(),
+        };
+        self.sessions.insert(connection, Box::new(session));
         if let Some(given) = given {
             let user = given.user.unwrap_or_else(|| UserId::of_connection(connection));
             let who = match self.users.entry(user) {
@@ -446,13 +453,13 @@ impl Chat {
             },
         };
         if sent.bucket.has_recovered(rate, now.ticks_ms) {
-            sent.throttled_since_ms = None;
+            sent.recover();
         }
         sent.bucket.take(rate, now.ticks_ms);
         let next_at_ms = sent.bucket.next_at_ms(rate, now.ticks_ms);
         if next_at_ms > now.ticks_ms {
-            let since = *sent.throttled_since_ms.get_or_insert(now.ticks_ms);
-            if now.ticks_ms - since > MAX_THROTTLED_MS {
+            let since = sent.throttle(now.ticks_ms);
+            if now.ticks_ms.saturating_sub(since) > MAX_THROTTLED_MS {
                 let per_second = rate.per_second;
                 return Err(format!("more than {per_second} messages a second for over 10 seconds"));
             }
@@ -469,7 +476,7 @@ impl Chat {
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> Flow {
-        let address = self.sessions.get(&connection).and_then(|session| session.address);
+        let address = self.sessions.get(&connection).and_then(|session| session.origin.address());
         let waiting = Waiting::Send { room, text: text.to_owned() };
         let Some(id) = self.requests.ask(connection, waiting, now.ticks_ms) else {
             let error = Error::new(ErrorCode::Refused, TOO_MANY_QUESTIONS);
@@ -509,7 +516,7 @@ impl Chat {
         match open.waiting {
             Waiting::Admit => effects.push(Effect::Denied { connection, reason: reason.to_owned() }),
             Waiting::Send { .. } => {
-                let address = self.sessions.get(&connection).and_then(|session| session.address);
+                let address = self.sessions.get(&connection).and_then(|session| session.origin.address());
                 let error = Error::new(ErrorCode::Refused, format!("a message was refused: {reason}"));
                 effects.push(Effect::Tell(Event::Refused { connection: Some(connection), address, error }));
                 self.release(connection, now, effects);

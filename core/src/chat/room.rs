@@ -1,6 +1,9 @@
 //! Rooms: who is in them, and which position comes next.
 
+use std::borrow::Borrow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use slab::Slab;
@@ -23,17 +26,68 @@ pub(crate) struct Room {
     /// The newest record's position; offset 0 while there is none.
     pub(crate) top: Position,
     pub(crate) connection_count: u64,
-    members: HashMap<UserId, Membership>,
+    members: HashMap<ByUser, Membership>,
     /// Its place among the rooms that nobody is in, oldest first.
     empty_since: Option<u64>,
 }
 
+/// Somebody, found by their user's id.
+#[derive(Debug)]
+struct ByUser(Arc<Who>);
+
+/// A user's connections in a room: one, as a rule, so that more are in a place of their own.
 #[derive(Debug)]
 struct Membership {
-    who: Arc<Who>,
-    /// Connections of this user in this room, in the order in which they came.
-    connections: Vec<ConnectionId>,
+    /// The one that has been here for longest.
+    first: ConnectionId,
+    /// The others, in the order in which they came.
+    #[expect(clippy::box_collection, reason = "a word in place of three: nearly nobody has others")]
+    others: Option<Box<Vec<ConnectionId>>>,
     joined: u64,
+}
+
+impl Membership {
+    fn count(&self) -> usize {
+        1 + self.others.as_ref().map_or(0, |others| others.len())
+    }
+
+    fn add(&mut self, connection: ConnectionId) {
+        self.others.get_or_insert_default().push(connection);
+    }
+
+    /// Takes a connection away. Gives whether it was the last.
+    fn remove(&mut self, connection: ConnectionId) -> bool {
+        let Some(others) = &mut self.others else { return self.first == connection };
+        if self.first == connection {
+            self.first = others.remove(0);
+        } else {
+            others.retain(|&other| other != connection);
+        }
+        if others.is_empty() {
+            self.others = None;
+        }
+        false
+    }
+}
+
+impl Borrow<UserId> for ByUser {
+    fn borrow(&self) -> &UserId {
+        &self.0.user
+    }
+}
+
+impl PartialEq for ByUser {
+    fn eq(&self, other: &ByUser) -> bool {
+        self.0.user == other.0.user
+    }
+}
+
+impl Eq for ByUser {}
+
+impl Hash for ByUser {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.user.hash(state);
+    }
 }
 
 impl Room {
@@ -55,24 +109,25 @@ impl Room {
 
     /// Adds a user's connection. Gives whether it is the user's first in this room.
     pub(crate) fn join(&mut self, connection: ConnectionId, who: Arc<Who>, serial: u64) -> bool {
-        let membership = self.members.entry(who.user.clone()).or_insert_with(|| Membership {
-            who,
-            connections: Vec::with_capacity(1),
-            joined: serial,
-        });
-        membership.connections.push(connection);
-        membership.connections.len() == 1
+        match self.members.entry(ByUser(who)) {
+            Entry::Occupied(mut known) => {
+                known.get_mut().add(connection);
+                false
+            }
+            Entry::Vacant(new) => {
+                new.insert(Membership { first: connection, others: None, joined: serial });
+                true
+            }
+        }
     }
 
     /// Takes a user's connection away. Gives whether it was the user's last in this room.
     pub(crate) fn leave(&mut self, connection: ConnectionId, user: &UserId) -> bool {
-        let Some(membership) = self.members.get_mut(user) else { return false };
-        membership.connections.retain(|&other| other != connection);
-        let last = membership.connections.is_empty();
-        if last {
+        let is_last = self.members.get_mut(user).is_some_and(|membership| membership.remove(connection));
+        if is_last {
             self.members.remove(user);
         }
-        last
+        is_last
     }
 
     pub(crate) fn member_count(&self) -> u64 {
@@ -81,16 +136,16 @@ impl Room {
 
     /// The members in the order in which they came.
     pub(crate) fn members(&self) -> Vec<Member> {
-        let mut found: Vec<&Membership> = self.members.values().collect();
-        found.sort_unstable_by_key(|membership| membership.joined);
+        let mut found: Vec<(&ByUser, &Membership)> = self.members.iter().collect();
+        found.sort_unstable_by_key(|(_, membership)| membership.joined);
         found
             .into_iter()
-            .map(|membership| Member {
-                user: membership.who.user.clone(),
-                name: membership.who.name.clone(),
-                color: membership.who.color,
-                connection: membership.connections[0],
-                connection_count: membership.connections.len() as u64,
+            .map(|(ByUser(who), membership)| Member {
+                user: who.user.clone(),
+                name: who.name.clone(),
+                color: who.color,
+                connection: membership.first,
+                connection_count: membership.count() as u64,
             })
             .collect()
     }

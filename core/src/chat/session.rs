@@ -1,6 +1,7 @@
 //! What the chat knows of one connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::id::{UserId, UserName};
@@ -17,10 +18,34 @@ pub(crate) struct Who {
     pub(crate) color: Color,
 }
 
+/// Where a connection comes from, small in the usual case.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    V4(Ipv4Addr, u16),
+    Other(Option<Box<SocketAddr>>),
+}
+
+impl Origin {
+    pub(crate) fn new(address: Option<SocketAddr>) -> Origin {
+        match address {
+            Some(SocketAddr::V4(address)) => Origin::V4(*address.ip(), address.port()),
+            address => Origin::Other(address.map(Box::new)),
+        }
+    }
+
+    /// `None` for a Unix socket.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Origin::V4(ip, port) => Some(SocketAddr::new(IpAddr::V4(*ip), *port)),
+            Origin::Other(address) => address.as_deref().copied(),
+        }
+    }
+}
+
 /// One connection of the chat.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) address: Option<SocketAddr>,
+    pub(crate) origin: Origin,
     /// `None`: a raw connection that named no room.
     pub(crate) room: Option<RoomKey>,
     /// `None` until it has named itself.
@@ -35,7 +60,20 @@ pub(crate) struct Session {
 pub(crate) struct Sent {
     pub(crate) bucket: Bucket,
     /// Since when it has been slowed down without letting up, in ticks.
-    pub(crate) throttled_since_ms: Option<u64>,
+    throttled_since_ms: Option<NonZeroU64>,
+}
+
+impl Sent {
+    /// Notes that it is slowed down. Gives since when, in ticks.
+    pub(crate) fn throttle(&mut self, now_ms: u64) -> u64 {
+        let now_ms = NonZeroU64::new(now_ms).unwrap_or(NonZeroU64::MIN);
+        self.throttled_since_ms.get_or_insert(now_ms).get()
+    }
+
+    /// It has let up.
+    pub(crate) fn recover(&mut self) {
+        self.throttled_since_ms = None;
+    }
 }
 
 /// A user whom the host named: they may have several connections, and share their rate.
@@ -44,4 +82,18 @@ pub(crate) struct User {
     pub(crate) who: Arc<Who>,
     pub(crate) connection_count: u64,
     pub(crate) sent: Sent,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_small_and_knows_where_it_comes_from() {
+        assert!(size_of::<Session>() <= 56, "{} bytes", size_of::<Session>());
+        for address in [None, Some("192.0.2.7:80"), Some("[2001:db8::1]:80")] {
+            let address = address.map(|address| address.parse().unwrap());
+            assert_eq!(Origin::new(address).address(), address);
+        }
+    }
 }

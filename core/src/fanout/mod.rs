@@ -8,9 +8,9 @@
 
 mod audience;
 mod lanes;
-#[cfg(test)]
-mod model;
 mod outbox;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 pub(crate) use audience::Audience;
