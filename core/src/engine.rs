@@ -1,5 +1,6 @@
 //! The only door into the core: start, stop, and the host's calls.
 
+mod adopt;
 mod life;
 mod settings;
 
@@ -10,13 +11,14 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use crate::error::{Error, ErrorCode};
 use crate::event::Verdict;
 use crate::events::Events;
 use crate::id::{ConnectionId, Position, QuestionId};
 use crate::message::{Member, Message, Payload, Room};
 use crate::options::Options;
-use crate::server::Adopted;
 use crate::stats::Stats;
 
 use life::Inner;
@@ -243,25 +245,21 @@ impl Engine {
     /// `not_running`, `cannot_adopt` (not a connected stream socket), `too_long` (`read` is over 64 KiB),
     /// `forked`, `internal`.
     pub fn adopt(&self, socket: impl Into<OwnedFd>, read: &[u8]) -> Result<(), Error> {
-        let socket = socket2::Socket::from(socket.into());
-        if read.len() > MAX_ADOPTED_BYTES {
-            let words = format!(
-                "{} bytes were read already; at most {MAX_ADOPTED_BYTES} can be taken over",
-                read.len()
-            );
-            return Err(Error::new(ErrorCode::TooLong, words));
-        }
-        let cannot =
-            |source| Error::with_source(ErrorCode::CannotAdopt, "not a connected stream socket", source);
-        if socket.r#type().map_err(cannot)? != socket2::Type::STREAM {
-            return Err(Error::new(ErrorCode::CannotAdopt, "the socket is not a stream socket"));
-        }
-        socket.peer_addr().map_err(cannot)?;
-        socket.set_nonblocking(true).map_err(cannot)?;
-        socket.set_cloexec(true).map_err(cannot)?;
-        let (shards, _) = self.inner.running()?;
-        shards.adopt(Adopted { socket: socket.into(), read: read.to_owned() });
-        Ok(())
+        adopt::socket(&self.inner, socket.into(), read)
+    }
+
+    /// Takes over a stream of the host's own kind that speaks plain HTTP from here on: one that the host has
+    /// encrypted itself, one in memory, one that is tunnelled. A small task in the engine carries its bytes, 16 KiB
+    /// each way at a time, and so it costs more than a socket, which [`adopt`](Engine::adopt) takes. `read` is as
+    /// there. It is dropped when the connection ends, and when the engine stops.
+    ///
+    /// # Errors
+    /// `not_running`, `too_long` (`read` is over 64 KiB), `system` (no descriptors are left), `forked`, `internal`.
+    pub fn adopt_stream<S>(&self, stream: S, read: &[u8]) -> Result<(), Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        adopt::stream(&self.inner, stream, read)
     }
 }
 
@@ -270,6 +268,3 @@ impl fmt::Debug for Engine {
         f.debug_struct("Engine").field("addresses", &self.addresses()).finish_non_exhaustive()
     }
 }
-
-/// What a host's server can have read of a connection before it hands it over.
-const MAX_ADOPTED_BYTES: usize = 64 * 1024;

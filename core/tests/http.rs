@@ -221,3 +221,50 @@ fn a_unix_socket_can_be_adopted_too() {
     ours.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
 }
+
+#[test]
+fn any_stream_can_be_adopted_and_is_dropped_with_its_connection() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let mut host = host(Options::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut ours, theirs) = tokio::io::duplex(1_000);
+        host.engine.adopt_stream(theirs, upgrade("/", "", "").as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        ours.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 101");
+        // A long message passes, a little at a time.
+        let text = "x".repeat(10_000);
+        ours.write_all(&masked(b"Ann")).await.unwrap();
+        ours.write_all(&masked(text.as_bytes())).await.unwrap();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains(&text) {
+            let mut buffer = [0; 512];
+            let count = ours.read(&mut buffer).await.unwrap();
+            assert!(count > 0, "it ended");
+            seen.extend_from_slice(&buffer[..count]);
+        }
+        let stop = host.engine.stop(DEADLINE);
+        // The close frame, and then the end.
+        while ours.read(&mut [0; 512]).await.unwrap() > 0 {}
+        drop(ours);
+        stop.await.unwrap();
+    });
+    let Event::Disconnected { .. } = host.event_of("disconnected") else { unreachable!() };
+}
+
+/// A text frame as a client sends it, with a mask of zeros.
+fn masked(text: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match text.len() {
+        len @ 0..126 => frame.push(0x80 | len as u8),
+        len => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(text);
+    frame
+}

@@ -105,9 +105,13 @@ impl Shard {
 
     /// Takes over a socket of the host's.
     pub(super) fn adopt(&mut self, adopted: Adopted) {
-        let Adopted { socket, read } = adopted;
+        let Adopted { socket, read, bridge } = adopted;
         if self.stop_at_ms.is_some() || !self.has_place(self.key) {
             return;
+        }
+        if let Some(bridge) = bridge {
+            // It ends with either of the two ends, so with the connection, or with the shard's runtime.
+            tokio::spawn(bridge);
         }
         let address = socket.peer_addr().ok().map(|address| address.ip());
         let slot = self.connections.vacant_key() as u32;

@@ -43,7 +43,7 @@ pub(super) enum Act {
 
 /// What a connection was not shown while it lagged.
 #[derive(Debug)]
-pub(super) enum Missed {
+pub(crate) enum Missed {
     /// These whole frames are everything up to this mark of its lane.
     Frames { frames: Bytes, lane_end: Mark },
     /// It is more than is kept for it.

@@ -25,7 +25,7 @@ use crate::message::Payload;
 use crate::store::Log;
 use crate::time::Now;
 
-use super::dispatch::{Dispatch, Outgoing};
+use super::dispatch::{Act, Dispatch, Missed, Outgoing};
 use super::receipts::Receipts;
 use super::show::Ended;
 

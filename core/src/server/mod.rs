@@ -32,6 +32,6 @@ pub(crate) use http::Site;
 pub(crate) use hub::{Hub, HubSettings};
 pub(crate) use listener::{Listener, descriptors};
 pub(crate) use shard::{Shard, ShardSettings};
-pub(crate) use shards::{Adopted, MAX_SHARDS, Shards};
+pub(crate) use shards::{Adopted, Bridge, MAX_SHARDS, Shards};
 pub(crate) use shared::{Shared, internal};
 pub(crate) use tls::{Acceptor, reload};

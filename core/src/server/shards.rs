@@ -1,8 +1,10 @@
 //! All shards of a running engine: how they are reached, and what they count together.
 
 use std::cmp::Reverse;
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -48,10 +50,19 @@ pub(super) struct Wishes {
 }
 
 /// A socket that the host hands over, and what was read from it.
-#[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) socket: std::net::TcpStream,
     pub(crate) read: Vec<u8>,
+    /// What carries bytes between it and a stream of the host's, while both last.
+    pub(crate) bridge: Option<Bridge>,
+}
+
+pub(crate) type Bridge = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl fmt::Debug for Adopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adopted").field("socket", &self.socket).finish_non_exhaustive()
+    }
 }
 
 /// Somebody who has come to a listener; without an address by a Unix socket.

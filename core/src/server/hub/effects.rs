@@ -12,8 +12,7 @@ use crate::push::Push;
 use crate::time::Now;
 use crate::wire::{Kind, write_frame};
 
-use super::super::dispatch::{Act, Missed};
-use super::Hub;
+use super::{Act, Hub, Missed};
 
 impl Hub {
     pub(super) fn command(&mut self, connection: ConnectionId, command: Command<'_>, now: Now) -> Flow {
@@ -109,7 +108,7 @@ impl Hub {
     }
 
     /// What a chat connection has not been shown of its room since the record at `after`.
-    pub(in super::super) fn missed(&mut self, connection: ConnectionId, after: Position) -> Missed {
+    pub(crate) fn missed(&mut self, connection: ConnectionId, after: Position) -> Missed {
         let Some(seat) = self.dispatch.find(connection) else { return Missed::TooMuch };
         let Some(room) = self.dispatch.room(seat) else { return Missed::TooMuch };
         let name = self.chat.room_name(room);
