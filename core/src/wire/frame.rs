@@ -4,8 +4,6 @@
 //! alone can break; and the other way, headers for frames to a peer. Knows nothing of messages:
 //! whether a frame may stand where it stands is `assembly`'s affair.
 
-use std::io::Cursor;
-
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -147,14 +145,16 @@ pub(crate) fn read_header(bytes: &[u8], role: Role, deflate: bool) -> Result<Opt
     if first & 0x30 != 0 || is_compressed && !deflate {
         return Err(Violation::protocol("a reserved bit is set that no extension in use gives a meaning"));
     }
-    let opcode = OpCode::from(first & 0x0f);
-    let is_control = match opcode {
-        OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => {
-            return Err(Violation::protocol("the opcode is reserved"));
-        }
-        OpCode::Data(_) => false,
-        OpCode::Control(_) => true,
+    let opcode = match first & 0x0f {
+        0 => OpCode::Data(Data::Continue),
+        1 => OpCode::Data(Data::Text),
+        2 => OpCode::Data(Data::Binary),
+        8 => OpCode::Control(Control::Close),
+        9 => OpCode::Control(Control::Ping),
+        10 => OpCode::Control(Control::Pong),
+        _ => return Err(Violation::protocol("the opcode is reserved")),
     };
+    let is_control = first & 0x08 != 0;
     if is_compressed && !matches!(opcode, OpCode::Data(Data::Text | Data::Binary)) {
         return Err(Violation::protocol("RSV1 is set on a frame that begins no message"));
     }
@@ -172,25 +172,24 @@ pub(crate) fn read_header(bytes: &[u8], role: Role, deflate: bool) -> Result<Opt
         return Err(Violation::protocol("a control frame is over 125 bytes"));
     }
 
-    let mut cursor = Cursor::new(bytes);
-    // Its only failure is a reserved opcode, which was judged above.
-    let parsed =
-        FrameHeader::parse(&mut cursor).map_err(|_| Violation::protocol("the opcode is reserved"))?;
-    let Some((FrameHeader { is_final, mask, .. }, payload_len)) = parsed else { return Ok(None) };
-    let mask = mask.unwrap_or_default();
+    let (mask_at, payload_len) = match (short_len, bytes) {
+        (126, &[_, _, a, b, ..]) => (4, u64::from(u16::from_be_bytes([a, b]))),
+        (127, &[_, _, a, b, c, d, e, f, g, h, ..]) => (10, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+        (126 | 127, _) => return Ok(None),
+        (len, _) => (2, u64::from(len)),
+    };
     if payload_len >> 63 != 0 {
         return Err(Violation::protocol("the highest bit of a length is set"));
     }
-    let shortest_from = match short_len {
-        126 => 126,
-        127 => 65_536,
-        _ => 0,
-    };
-    if payload_len < shortest_from {
+    if mask_at == 4 && payload_len < 126 || mask_at == 10 && payload_len < 65_536 {
         return Err(Violation::protocol("a length is not in its shortest form"));
     }
-    let header_len = cursor.position() as usize;
-    Ok(Some(Header { opcode, is_final, is_compressed, mask, header_len, payload_len }))
+    let (mask, header_len) = match (role, bytes[mask_at..].first_chunk()) {
+        (Role::Client, _) => ([0; 4], mask_at),
+        (Role::Server, Some(mask)) => (*mask, mask_at + 4),
+        (Role::Server, None) => return Ok(None),
+    };
+    Ok(Some(Header { opcode, is_final: first & 0x80 != 0, is_compressed, mask, header_len, payload_len }))
 }
 
 /// Applies `mask` to `bytes` in place, where `phase` bytes of the same payload came before them.
@@ -198,15 +197,27 @@ pub(crate) fn read_header(bytes: &[u8], role: Role, deflate: bool) -> Result<Opt
 /// Masking and unmasking are the same act.
 ///
 /// Source: RFC 6455 §5.3.
+#[inline]
 pub(crate) fn unmask(bytes: &mut [u8], mut mask: [u8; 4], phase: usize) {
     mask.rotate_left(phase % 4);
-    let word: [u8; 16] = std::array::from_fn(|i| mask[i % 4]);
+    let quarter = u32::from_ne_bytes(mask);
+    let half = u64::from(quarter) << 32 | u64::from(quarter);
+    let word = u128::from(half) << 64 | u128::from(half);
     // Whole words, which the compiler turns into vector instructions.
-    let (chunks, rest) = bytes.as_chunks_mut::<16>();
-    for chunk in chunks {
-        *chunk = (u128::from_ne_bytes(*chunk) ^ u128::from_ne_bytes(word)).to_ne_bytes();
+    let (words, rest) = bytes.as_chunks_mut();
+    for bytes in words {
+        *bytes = (u128::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip(word) {
+    // At most one half and one quarter of a word are left, and three bytes.
+    let (halves, rest) = rest.as_chunks_mut();
+    for bytes in halves {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ half).to_ne_bytes();
+    }
+    let (quarters, rest) = rest.as_chunks_mut();
+    for bytes in quarters {
+        *bytes = (u32::from_ne_bytes(*bytes) ^ quarter).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(mask) {
         *byte ^= key;
     }
 }
