@@ -3,110 +3,9 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
-use common::{DEADLINE, Host, host};
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use common::deflating::{Deflating, OFFER, deflated};
+use common::host;
 use klatsch::{Event, Options, Payload};
-
-/// A client that offers permessage-deflate and keeps its context, as browsers do.
-struct Deflating {
-    stream: TcpStream,
-    context: Decompress,
-    answer: String,
-}
-
-/// One frame of the server's: whether it was compressed, its length on the wire, and its payload.
-#[derive(Debug)]
-struct Frame {
-    is_compressed: bool,
-    wire_len: usize,
-    payload: Vec<u8>,
-}
-
-impl Deflating {
-    fn connect(host: &Host, target: &str, offer: &str) -> Deflating {
-        let mut stream = TcpStream::connect(host.address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let request = format!(
-            "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Extensions: {offer}\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            answer.push(byte[0]);
-        }
-        let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-        Deflating { stream, context: Decompress::new(false), answer }
-    }
-
-    fn send(&mut self, first: u8, payload: &[u8]) {
-        let mut frame = vec![first];
-        match payload.len() {
-            len @ 0..126 => frame.push(0x80 | len as u8),
-            len @ 126..65_536 => {
-                frame.push(0x80 | 126);
-                frame.extend_from_slice(&(len as u16).to_be_bytes());
-            }
-            len => {
-                frame.push(0x80 | 127);
-                frame.extend_from_slice(&(len as u64).to_be_bytes());
-            }
-        }
-        frame.extend_from_slice(&[0; 4]);
-        frame.extend_from_slice(payload);
-        self.stream.write_all(&frame).unwrap();
-    }
-
-    fn frame(&mut self) -> Frame {
-        let mut head = [0; 2];
-        self.stream.read_exact(&mut head).unwrap();
-        let len = match head[1] {
-            126 => {
-                let mut len = [0; 2];
-                self.stream.read_exact(&mut len).unwrap();
-                usize::from(u16::from_be_bytes(len))
-            }
-            127 => {
-                let mut len = [0; 8];
-                self.stream.read_exact(&mut len).unwrap();
-                u64::from_be_bytes(len) as usize
-            }
-            len => usize::from(len),
-        };
-        let mut payload = vec![0; len];
-        self.stream.read_exact(&mut payload).unwrap();
-        let is_compressed = head[0] & 0x40 != 0;
-        if is_compressed {
-            payload.extend_from_slice(&[0, 0, 0xff, 0xff]);
-            let mut out = Vec::with_capacity(1 << 20);
-            self.context.decompress_vec(&payload, &mut out, FlushDecompress::Sync).unwrap();
-            payload = out;
-        }
-        Frame { is_compressed, wire_len: len, payload }
-    }
-
-    /// The next text, and whether it was compressed.
-    fn hear(&mut self) -> (String, bool) {
-        let frame = self.frame();
-        (String::from_utf8(frame.payload).unwrap(), frame.is_compressed)
-    }
-}
-
-fn deflated(payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(payload.len() + 64);
-    Compress::new(Compression::fast(), false).compress_vec(payload, &mut out, FlushCompress::Sync).unwrap();
-    out.truncate(out.len() - 4);
-    out
-}
-
-const OFFER: &str = "permessage-deflate; client_max_window_bits";
 
 #[test]
 fn everybody_in_a_room_hears_the_same_whoever_compresses() {
@@ -118,7 +17,7 @@ fn everybody_in_a_room_hears_the_same_whoever_compresses() {
         Deflating::connect(&host, "/", "permessage-deflate; server_max_window_bits=9"),
     ];
     for offer in &mut offers {
-        assert!(offer.answer.contains("client_no_context_takeover"), "{}", offer.answer);
+        assert!(offer.agreed.as_ref().unwrap().contains("client_no_context_takeover"), "{:?}", offer.agreed);
         offer.send(0x81, b"Offers");
         assert!(!offer.hear().1, "what is short goes plain");
     }
@@ -161,7 +60,7 @@ fn a_history_is_compressed_for_those_who_can_read_it() {
 #[test]
 fn a_host_that_wants_no_compression_has_none() {
     let host = host(Options::new().deflate(false));
-    assert!(!Deflating::connect(&host, "/", OFFER).answer.contains("permessage"));
+    assert_eq!(Deflating::connect(&host, "/", OFFER).agreed, None);
 }
 
 #[test]

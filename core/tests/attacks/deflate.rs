@@ -1,30 +1,19 @@
 //! Compression, abused.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 
 use flate2::{Compress, Compression, FlushCompress};
 use klatsch::Options;
 
-use crate::common::{DEADLINE, Host, host};
-use crate::raw::{UPGRADE, close_code, frame, open, serves_the_next};
+use crate::common::deflating::Deflating;
+use crate::common::raw::{close_code, frame, open, serves_the_next};
+use crate::common::{Host, host};
 
 /// A connection for which compression was offered in these words, and the extension in the answer.
 fn offer(host: &Host, words: &str) -> (TcpStream, Option<String>) {
-    let mut stream = TcpStream::connect(host.address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let request = UPGRADE.replace("\r\n\r\n", &format!("\r\nSec-WebSocket-Extensions: {words}\r\n\r\n"));
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        answer.push(byte[0]);
-    }
-    let answer = String::from_utf8(answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 101 "), "{words}: {answer}");
-    let agreed = answer.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
-    (stream, agreed.map(str::to_owned))
+    let Deflating { stream, agreed, .. } = Deflating::connect(host, "/", words);
+    (stream, agreed)
 }
 
 /// So many times a mebibyte of zeros, compressed: a thousandth of it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use klatsch::{Event, Options, Payload};
 
+use crate::common::raw::{UPGRADE, claim, close_code, frame, open, open_at, serves_the_next};
 use crate::common::{Host, host};
-use crate::raw::{UPGRADE, claim, close_code, frame, open, open_at, serves_the_next};
 
 #[test]
 fn every_violation_has_its_code_on_the_wire() {

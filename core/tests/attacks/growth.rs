@@ -6,7 +6,7 @@ use klatsch::Options;
 
 use crate::common::host;
 use crate::common::process::{alone, cpu_of, grows_linearly};
-use crate::raw::{frame, open_at};
+use crate::common::raw::{frame, open_at};
 
 #[test]
 fn a_message_in_so_many_fragments_costs_what_their_number_says() {

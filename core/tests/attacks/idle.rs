@@ -8,7 +8,7 @@ use klatsch::{Event, Options};
 
 use crate::common::host;
 use crate::common::process::{alone, idle_percent};
-use crate::raw::{UPGRADE, frame, open, serves_the_next};
+use crate::common::raw::{UPGRADE, frame, open, serves_the_next};
 
 /// What is more than an idle engine uses, in percent of a processor.
 const BUSY: i64 = 5;

@@ -31,7 +31,6 @@ mod deflate;
 mod frames;
 mod pages;
 mod proxies;
-mod raw;
 mod requests;
 
 // These measure the process by what Linux tells of it.

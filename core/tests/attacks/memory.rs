@@ -8,8 +8,8 @@ use klatsch::{Event, Options};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::common::process::{alone, resident};
+use crate::common::raw::{claim, frame, open, serves_the_next};
 use crate::common::{Client, host};
-use crate::raw::{claim, frame, open, serves_the_next};
 
 #[test]
 fn claimed_lengths_cost_no_memory() {

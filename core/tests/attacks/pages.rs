@@ -4,8 +4,8 @@ use std::net::TcpListener;
 
 use klatsch::{Engine, Options};
 
+use crate::common::raw::{UPGRADE, frame, serves_the_next};
 use crate::common::{Client, Host, exchange, host};
-use crate::raw::{UPGRADE, frame, serves_the_next};
 
 /// What is answered to a handshake under this name by a page of these origins.
 fn status(host: &Host, name: &str, origins: &[&str]) -> u16 {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use klatsch::{Engine, Event, Options};
 use socket2::{Domain, Socket, Type};
 
+use crate::common::raw::{UPGRADE, refusal_count, serves_the_next};
 use crate::common::{Client, DEADLINE, Host, exchange, host, next_event};
-use crate::raw::{UPGRADE, refusal_count, serves_the_next};
 
 /// The addresses that the host sees of connections that send these `X-Forwarded-For` lines.
 fn seen(host: &mut Host, lines: &[&str]) -> Result<String, u16> {

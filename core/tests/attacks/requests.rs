@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use klatsch::Options;
 
+use crate::common::raw::{UPGRADE, frame, serves_the_next};
 use crate::common::{DEADLINE, exchange, host};
-use crate::raw::{UPGRADE, frame, serves_the_next};
 
 #[test]
 fn who_never_finishes_a_request_is_cut_and_the_others_are_served_meanwhile() {

@@ -1,7 +1,9 @@
 //! A client and a host for tests: real sockets on loopback, every wait with a deadline.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses its part")]
 
+pub mod deflating;
 pub mod process;
+pub mod raw;
 pub mod tls;
 
 use std::io::{Read, Write};

@@ -13,7 +13,8 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, Support
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
-use super::{DEADLINE, Host};
+use super::Host;
+pub use super::raw::tcp;
 
 pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -53,13 +54,6 @@ pub fn config(trusted: &[&Pair], versions: &[&'static SupportedProtocolVersion])
 
 pub fn session(config: ClientConfig, name: &str) -> ClientConnection {
     ClientConnection::new(Arc::new(config), ServerName::try_from(name.to_owned()).unwrap()).unwrap()
-}
-
-pub fn tcp(host: &Host) -> TcpStream {
-    let socket = TcpStream::connect(host.address).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    socket.set_nodelay(true).unwrap();
-    socket
 }
 
 /// A TLS connection whose handshake is done, or why it failed.
