@@ -383,13 +383,14 @@ export interface EngineOptions {
    */
   maxAssemblyMs?: number | undefined;
   /**
-   * How many connections there may be; one more is answered 503. 0: as many as the process's descriptors allow,
-   * less a reserve for the host. Default 0; from 0 to 16000000.
+   * How many connections there may be; one more is answered 503, or cut where TLS would come first. 0: as many as
+   * the process's descriptors allow, less a reserve for the host. Default 0; from 0 to 16000000.
    */
   maxConnectionCount?: number | undefined;
   /**
-   * How many connections one IP address, or one IPv6 /64, may have; one more is answered 429. 0: no limit. Peers on
-   * a Unix socket are not counted, and of a trusted proxy its clients are. Default 100; from 0 to 16000000.
+   * How many connections one IP address, or one IPv6 /64, may have; one more is answered 429, or cut where TLS
+   * would come first. 0: no limit. Peers on a Unix socket are not counted, and of a trusted proxy its clients are.
+   * Default 100; from 0 to 16000000.
    */
   maxAddressConnectionCount?: number | undefined;
   /**

@@ -88,11 +88,12 @@ numbers! {
     max_fragment_count: 64, 1 ..= 1_000_000;
     /// How many milliseconds the frames of one message may take to arrive; then 1008.
     max_assembly_ms: 10_000, 100 ..= 600_000;
-    /// How many connections there may be; one more is answered 503. 0: as many as the process's
-    /// descriptors allow, less a reserve for the host.
+    /// How many connections there may be; one more is answered 503, or cut where TLS would come first. 0: as
+    /// many as the process's descriptors allow, less a reserve for the host.
     max_connection_count: 0, 0 ..= 16_000_000;
-    /// How many connections one IP address, or one IPv6 /64, may have; one more is answered 429. 0: no
-    /// limit. Peers on a Unix socket are not counted, and of a trusted proxy its clients are.
+    /// How many connections one IP address, or one IPv6 /64, may have; one more is answered 429, or cut where
+    /// TLS would come first. 0: no limit. Peers on a Unix socket are not counted, and of a trusted proxy its
+    /// clients are.
     max_address_connection_count: 100, 0 ..= 16_000_000;
     /// How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their
     /// request, or asked about; more are cut.

@@ -15,6 +15,7 @@ use crate::id::ConnectionId;
 use crate::push::Cause;
 use crate::wire::handshake::{Refusal, parse_request, refusal_response, switching_protocols};
 
+use super::addresses::AddressKey;
 use super::admission::{Decision, Wanted, decide};
 use super::budget::Pressure;
 use super::compression::Terms;
@@ -158,6 +159,9 @@ impl Shard {
                 head.refusal = Some(429);
             }
         }
+        if let Some(status) = head.refusal.filter(|_| transport.is_securing()) {
+            return self.cut(transport, counted, status);
+        }
         head.deadline_ms = self.now.ticks_ms + self.settings.handshake_timeout_ms;
         let entry = self.connections.vacant_entry();
         let slot = entry.key();
@@ -171,6 +175,30 @@ impl Shard {
         match registered {
             Ok(()) => self.make_ready(slot as u32),
             Err(_) => self.remove(slot as u32),
+        }
+    }
+
+    /// Cuts who is one too many without an answer, which would cost a TLS handshake.
+    fn cut(&self, transport: Transport, counted: Option<AddressKey>, status: u16) {
+        if self.is_told(status, counted) {
+            let (address, reason) = (transport.peer_addr().ok(), self.full(status).reason);
+            tracing::info!(status, reason, ?address, "cut a connection before its TLS handshake");
+            let words = format!("a connection was cut before its TLS handshake: {reason}");
+            let error = Error::new(ErrorCode::Refused, words);
+            let _ =
+                self.shared.with(|hub| hub.tell_host(Event::Refused { connection: None, address, error }));
+        }
+        if let Some(key) = counted {
+            self.shards.census.addresses().subtract(key);
+        }
+        self.turn_away();
+    }
+
+    /// Whether the host is told of this refusal.
+    fn is_told(&self, status: u16, counted: Option<AddressKey>) -> bool {
+        match (status, counted) {
+            (429, Some(key)) => self.shards.census.addresses().tells(key, self.now.ticks_ms),
+            _ => true,
         }
     }
 
@@ -371,11 +399,8 @@ impl Shard {
         let connection = &mut self.connections[slot as usize];
         let address = connection.peer();
         connection.id = ConnectionId(0);
-        let is_told = match (refusal.status, connection.counted) {
-            (429, Some(key)) => self.shards.census.addresses().tells(key, now.ticks_ms),
-            _ => true,
-        };
-        if !is_told {
+        let counted = connection.counted;
+        if !self.is_told(refusal.status, counted) {
             return self.answer(slot, refusal_response(&refusal));
         }
         tracing::info!(status = refusal.status, reason = refusal.reason, ?address, "refused a connection");

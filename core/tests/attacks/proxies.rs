@@ -1,14 +1,13 @@
 //! Who says for whom they speak, and how many connections one address may have.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use klatsch::{Engine, Event, Options};
-use socket2::{Domain, Socket, Type};
 
-use crate::common::raw::{UPGRADE, refusal_count, serves_the_next};
+use crate::common::raw::{UPGRADE, refusal_count, serves_the_next, tcp_from};
 use crate::common::{Client, DEADLINE, Host, exchange, host, next_event};
 
 /// The addresses that the host sees of connections that send these `X-Forwarded-For` lines.
@@ -24,14 +23,6 @@ fn seen(host: &mut Host, lines: &[&str]) -> Result<String, u16> {
     }
     let Event::Connected { address, .. } = host.event_of("connected") else { unreachable!() };
     Ok(address.unwrap().to_string())
-}
-
-/// A stream from one of this machine's many addresses.
-fn from(source: Ipv4Addr, to: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
-    socket.connect(&to.into()).unwrap();
-    socket.into()
 }
 
 #[test]
@@ -145,7 +136,7 @@ fn one_address_gets_no_more_than_its_connections_and_another_comes_in_at_once() 
     let mut inside = Vec::new();
     let mut refused = 0;
     for _ in 0..400 {
-        match Client::over(from(greedy, host.address), "localhost", "/", &[]) {
+        match Client::over(tcp_from(greedy, host.address), "localhost", "/", &[]) {
             Ok(client) => inside.push(client),
             Err(status) => {
                 assert_eq!(status, 429);
@@ -162,7 +153,7 @@ fn one_address_gets_no_more_than_its_connections_and_another_comes_in_at_once() 
     let mut again = Vec::new();
     while again.len() < 100 {
         assert!(Instant::now() < until, "{} came in again", again.len());
-        again.extend(Client::over(from(greedy, host.address), "localhost", "/", &[]).ok());
+        again.extend(Client::over(tcp_from(greedy, host.address), "localhost", "/", &[]).ok());
     }
 }
 

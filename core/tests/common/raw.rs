@@ -1,7 +1,9 @@
 //! Clients that keep no rules: bytes, over any stream.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+
+use socket2::{Domain, Socket, Type};
 
 use super::{DEADLINE, Host};
 
@@ -14,6 +16,16 @@ pub fn tcp(host: &Host) -> TcpStream {
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
+}
+
+/// The same from one of this machine's many addresses.
+pub fn tcp_from(source: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_tcp_nodelay(true).unwrap();
+    socket.into()
 }
 
 /// A connection whose handshake is done.

@@ -1,6 +1,6 @@
 //! Certificates, and clients that speak TLS.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -58,7 +58,16 @@ pub fn session(config: ClientConfig, name: &str) -> ClientConnection {
 
 /// A TLS connection whose handshake is done, or why it failed.
 pub fn connect(host: &Host, config: ClientConfig, name: &str) -> std::io::Result<Stream> {
-    let mut stream = StreamOwned::new(session(config, name), tcp(host));
+    over(tcp(host), config, name)
+}
+
+/// The same over any stream.
+pub fn over<S: Read + Write>(
+    stream: S,
+    config: ClientConfig,
+    name: &str,
+) -> std::io::Result<StreamOwned<ClientConnection, S>> {
+    let mut stream = StreamOwned::new(session(config, name), stream);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock)?;
     }

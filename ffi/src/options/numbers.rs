@@ -200,8 +200,8 @@ pub unsafe extern "C" fn klatsch_options_max_assembly_ms(
     set(options, |options| Ok(options.max_assembly_ms(max_assembly_ms)))
 }
 
-/// How many connections there may be; one more is answered 503. 0: as many as the process's descriptors
-/// allow, less a reserve for the host.
+/// How many connections there may be; one more is answered 503, or cut where TLS would come first. 0: as
+/// many as the process's descriptors allow, less a reserve for the host.
 ///
 /// - `options`: required.
 /// - `max_connection_count`: default 0; from 0 to 16000000.
@@ -213,8 +213,9 @@ pub unsafe extern "C" fn klatsch_options_max_connection_count(
     set(options, |options| Ok(options.max_connection_count(max_connection_count)))
 }
 
-/// How many connections one IP address, or one IPv6 /64, may have; one more is answered 429. 0: no limit.
-/// Peers on a Unix socket are not counted, and of a trusted proxy its clients are.
+/// How many connections one IP address, or one IPv6 /64, may have; one more is answered 429, or cut where
+/// TLS would come first. 0: no limit. Peers on a Unix socket are not counted, and of a trusted proxy its
+/// clients are.
 ///
 /// - `options`: required.
 /// - `max_address_connection_count`: default 100; from 0 to 16000000.
