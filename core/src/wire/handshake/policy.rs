@@ -172,6 +172,8 @@ fn address(host: &str) -> Option<IpAddr> {
 const NULL: &str = "null";
 
 #[cfg(test)]
+mod origins;
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::wire::handshake::parse_request;
