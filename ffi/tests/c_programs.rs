@@ -184,6 +184,11 @@ fn tls_is_spoken_in_c() {
 }
 
 #[test]
+fn the_limit_that_is_set_in_c_is_the_limit_that_is_kept() {
+    succeeds("limit");
+}
+
+#[test]
 fn questions_are_answered_in_c() {
     succeeds("questions");
 }
@@ -218,7 +223,7 @@ fn two_copies_of_the_library_can_be_loaded_and_unloaded() {
 
 #[test]
 fn no_program_leaks_or_misuses_memory() {
-    for name in ["arguments", "lifecycle", "calls", "descriptor", "questions", "reentrant", "tls"] {
+    for name in ["arguments", "lifecycle", "calls", "descriptor", "questions", "reentrant", "tls", "limit"] {
         run("valgrind", memcheck().arg(program(name)));
     }
     run("valgrind", memcheck().arg(program("races")).arg("40"));
