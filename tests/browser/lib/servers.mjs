@@ -3,9 +3,14 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
+import tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
+
+/** A certificate for localhost that nobody trusts, and its key. */
+export const certificate = createRequire(import.meta.url)('../../../node/test/certificate.js');
 
 const START_MS = 20_000;
 const STOP_MS = 10_000;
@@ -23,9 +28,9 @@ export function startTutorial() {
   return start(process.execPath, [`${root}examples/node/tutorial.mjs`, '0']);
 }
 
-/** Starts a host of the Node package with the raw path `/echo`, on a free port. */
-export function startEcho() {
-  return start(process.execPath, [`${root}tests/browser/lib/echo.mjs`]);
+/** Starts a host of the Node package with the raw path `/echo`, on a free port, where it speaks TLS if it is told to. */
+export function startEcho({ tls = false } = {}) {
+  return start(process.execPath, [`${root}tests/browser/lib/echo.mjs`, ...(tls ? ['tls'] : [])]);
 }
 
 /** Where the tutorial's front end lies, as a file. */
@@ -50,10 +55,10 @@ async function start(command, args) {
     child.once('error', (error) => failed(error.message));
     child.once('exit', (code, signal) => failed(`ended with ${signal ?? code} before it listened`));
     createInterface(child.stdout).on('line', (line) => {
-      const found = line.match(/(?:http:\/\/127\.0\.0\.1:|listening on port )(\d+)/);
+      const found = line.match(/(?:(https?):\/\/127\.0\.0\.1:|listening on port )(\d+)/);
       if (!found) return;
       clearTimeout(deadline);
-      resolve(`http://127.0.0.1:${found[1]}`);
+      resolve(`${found[1] ?? 'http'}://127.0.0.1:${found[2]}`);
     });
   });
   return {
@@ -101,6 +106,47 @@ export async function startProxy(port) {
     },
     stop() {
       this.cut();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/**
+ * Listens on a free port and passes bytes to the server and back, over TLS on both sides if the server speaks it. Whoever asks
+ * for a WebSocket with `spoil=` and bytes in hexadecimal has them sent in its name when it is open: what no browser sends.
+ */
+export async function startSpoiler({ address, port }) {
+  const secure = address.startsWith('https:');
+  const sockets = new Set();
+  const passed = { up: 0, down: 0 };
+  const pass = (near) => {
+    const far = secure ? tls.connect({ port, host: '127.0.0.1', ca: certificate.cert }) : net.connect(port, '127.0.0.1');
+    for (const [socket, other] of [[near, far], [far, near]]) {
+      sockets.add(socket);
+      socket.on('error', () => other.destroy());
+      socket.on('close', () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+      socket.pipe(other);
+    }
+    near.on('data', ({ length }) => { passed.up += length; });
+    far.on('data', ({ length }) => { passed.down += length; });
+    near.once('data', (request) => {
+      const [, bytes] = String(request).match(/[?&]spoil=([0-9a-f]+)/) ?? [];
+      // The first that comes back is the answer: from here on there are frames.
+      if (bytes) far.once('data', () => far.write(Buffer.from(bytes, 'hex')));
+    });
+  };
+  const server = secure ? tls.createServer(certificate, pass) : net.createServer(pass);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: `${secure ? 'https' : 'http'}://127.0.0.1:${server.address().port}`,
+    /** How many bytes the browser and the server have sent, without what TLS adds. */
+    passed,
+    stop() {
+      for (const socket of sockets) socket.destroy();
       return new Promise((resolve) => server.close(resolve));
     },
   };
