@@ -222,6 +222,32 @@ fn a_thousand_random_headers_end_only_their_own_connections() {
 }
 
 #[test]
+fn of_a_thousand_headers_every_wrong_one_is_answered_1002_and_the_next_client_is_served() {
+    let host = host(Options::new().raw("/raw", "").close_timeout_ms(100).max_address_connection_count(0));
+    let mut wrong = 0;
+    for pair in (0..=u16::MAX).step_by(65) {
+        let [first, second] = pair.to_be_bytes();
+        let mut stream = open_at(&host, "/raw");
+        // All of the header, and a part of the payload where there is one.
+        stream.write_all(&[&[first, second][..], &[1; 12]].concat()).unwrap();
+        let (opcode, len) = (first & 15, second & 127);
+        let is_control = opcode >= 8;
+        let is_wrong = first & 0x70 != 0
+            || !matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10)
+            || second & 0x80 == 0
+            || is_control && (first & 0x80 == 0 || len > 125)
+            // What it would continue is not there.
+            || opcode == 0;
+        if is_wrong {
+            wrong += 1;
+            assert_eq!(close_code(&mut stream), Some(1002), "{pair:04x}");
+        }
+    }
+    assert!(wrong > 900, "{wrong}");
+    serves_the_next(&host);
+}
+
+#[test]
 fn a_reset_after_any_byte_ends_only_its_own_connection() {
     let mut host = host(Options::new().max_address_connection_count(0));
     let session = [

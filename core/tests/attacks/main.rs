@@ -42,3 +42,5 @@ mod growth;
 mod idle;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(target_os = "linux")]
+mod secure;
