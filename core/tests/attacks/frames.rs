@@ -2,11 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use klatsch::{Event, Options, Payload};
 
-use crate::common::raw::{UPGRADE, claim, close_code, frame, open, open_at, serves_the_next};
+use crate::common::raw::{UPGRADE, claim, close_code, frame, open, open_at, read_frame, serves_the_next};
 use crate::common::{Host, host};
 
 #[test]
@@ -295,6 +295,22 @@ fn what_the_host_answers_at_once_is_sent_before_a_violations_close() {
         let Event::Disconnected { code, .. } = host.event() else { panic!("it is read no further, {what}") };
         assert_eq!(code, 1002, "{what}");
     }
+}
+
+#[test]
+fn who_does_not_answer_a_close_frame_is_cut_and_what_it_says_is_thrown_away() {
+    let mut host = host(Options::new().raw("/raw", "").close_timeout_ms(400));
+    let mut stream = open_at(&host, "/raw");
+    let Event::Connected { connection, .. } = host.event_of("connected") else { unreachable!() };
+    host.engine.kick(connection, "go").unwrap();
+    assert_eq!(read_frame(&mut stream).unwrap(), (0x88, b"\x03\xf0go".to_vec()));
+    let begun = Instant::now();
+    stream.write_all(&frame(0x82, b"I am still talking")).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+    let took = begun.elapsed();
+    assert!((Duration::from_millis(300)..Duration::from_secs(4)).contains(&took), "{took:?}");
+    serves_the_next(&host);
+    assert!(host.events.drain(usize::MAX).iter().all(|event| event.kind() != "received"));
 }
 
 #[test]
