@@ -189,6 +189,35 @@ fn a_slow_request_is_cut_and_nobody_else_waits_for_it() {
 }
 
 #[test]
+fn those_who_only_begin_a_request_make_place_for_who_goes_on() {
+    let options = Options::new().max_handshake_count(20).handshake_timeout_ms(600_000).shard_count(1);
+    let mut host = host(options);
+    let idlers: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = TcpStream::connect(host.address).unwrap();
+            stream.write_all(b"GET / HT").unwrap();
+            stream
+        })
+        .collect();
+    // Cut, as long as nobody has taken long.
+    let until = std::time::Instant::now() + DEADLINE;
+    loop {
+        let mut stream = TcpStream::connect(host.address).unwrap();
+        let mut answer = [0; 12];
+        let asked = stream.write_all(upgrade("/", "", "").as_bytes());
+        if asked.and_then(|()| stream.read_exact(&mut answer)).is_ok() {
+            assert_eq!(&answer, b"HTTP/1.1 101");
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "nobody makes place");
+    }
+    let Event::Degraded { error } = host.event_of("degraded") else { unreachable!() };
+    assert!(error.message().contains("max_handshake_count"), "{error}");
+    host.named("/", "Ann");
+    drop(idlers);
+}
+
+#[test]
 fn an_adopted_socket_is_served_like_any_other() {
     let mut host = host(Options::new());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

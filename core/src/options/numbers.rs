@@ -96,7 +96,8 @@ numbers! {
     /// clients are.
     max_address_connection_count: 100, 0 ..= 16_000_000;
     /// How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their
-    /// request, or asked about; more are cut.
+    /// request, or asked about. One more has the one cut that has taken longest, if that is over a second; else it
+    /// is cut itself.
     max_handshake_count: 1_024, 1 ..= 16_000_000;
     /// How many rooms there may be. When they are all there, a room without connections is forgotten to
     /// make place; if none is empty, the new one is refused.

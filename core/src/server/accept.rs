@@ -125,8 +125,8 @@ impl Shard {
 
     /// Counts one more connection of a shard in, if there may be one. Who is refused for want of place is counted
     /// in too, so that some can be told.
-    fn has_place(&self, shard: ShardKey) -> bool {
-        let has_place = !self.is_crowded()
+    fn has_place(&mut self, shard: ShardKey) -> bool {
+        let has_place = (!self.is_crowded() || self.cut_the_oldest())
             && self.shards.census.connection_count() < self.settings.max_connection_count + MAX_REFUSED;
         if has_place {
             self.shards.census.enter(shard);
@@ -162,6 +162,7 @@ impl Shard {
         if let Some(status) = head.refusal.filter(|_| transport.is_securing()) {
             return self.cut(transport, counted, status);
         }
+        head.began_ms = self.now.ticks_ms;
         head.deadline_ms = self.now.ticks_ms + self.settings.handshake_timeout_ms;
         let entry = self.connections.vacant_entry();
         let slot = entry.key();
@@ -173,7 +174,10 @@ impl Shard {
         );
         entry.insert(Connection::new(transport, head, counted, self.now.ticks_ms));
         match registered {
-            Ok(()) => self.make_ready(slot as u32),
+            Ok(()) => {
+                self.note_handshake(slot as u32);
+                self.make_ready(slot as u32);
+            }
             Err(_) => self.remove(slot as u32),
         }
     }
@@ -214,13 +218,44 @@ impl Shard {
         }
         if !census.told_crowded.swap(true, Ordering::Relaxed) {
             let words = format!(
-                "{limit} handshakes are under way, as many as max_handshake_count allows: more connections are cut"
+                "{limit} handshakes are under way, as many as max_handshake_count allows: who \
+                 takes longest, or comes next, is cut"
             );
             tracing::warn!(words);
             let error = Error::new(ErrorCode::Busy, words);
             let _ = self.shared.with(|hub| hub.tell_host(Event::Degraded { error }));
         }
         true
+    }
+
+    /// Cuts the handshake that has taken longest, if it has had its time. Gives whether it did.
+    fn cut_the_oldest(&mut self) -> bool {
+        while let Some(&(slot, began_ms)) = self.handshakes.front() {
+            let phase = self.connections.get(slot as usize).map(|connection| &connection.phase);
+            if matches!(phase, Some(Phase::Head(head)) if head.began_ms == began_ms) {
+                if self.now.ticks_ms - began_ms < PATIENCE_MS {
+                    return false;
+                }
+                self.handshakes.pop_front();
+                self.remove(slot);
+                return true;
+            }
+            self.handshakes.pop_front();
+        }
+        false
+    }
+
+    /// Notes that a handshake has begun, and forgets the oldest that are over.
+    fn note_handshake(&mut self, slot: u32) {
+        let connections = &self.connections;
+        let is_over = |&(slot, began_ms): &(u32, u64)| match connections.get(slot as usize) {
+            Some(Connection { phase: Phase::Head(head), .. }) => head.began_ms != began_ms,
+            _ => true,
+        };
+        while self.handshakes.front().is_some_and(is_over) {
+            self.handshakes.pop_front();
+        }
+        self.handshakes.push_back((slot, self.now.ticks_ms));
     }
 
     /// A connection's handshake is about to be over, whichever way. Comes before its phase is another.
@@ -436,6 +471,8 @@ impl Shard {
 
 /// Connections accepted from one listener before others have their turn.
 const ACCEPTS_PER_TURN: usize = 256;
+/// How long a handshake may take in any case, in milliseconds, before it makes place for another.
+const PATIENCE_MS: u64 = 1_000;
 /// How long accepting rests after it failed, in milliseconds.
 const ACCEPT_PAUSE_MS: u64 = 100;
 /// Connections over the limit that are answered; more are cut.

@@ -102,6 +102,8 @@ pub(super) enum Peer {
 pub(super) struct Head {
     pub(super) bytes: Vec<u8>,
     pub(super) scan: HeadScan,
+    /// Since when it is here, in ticks.
+    pub(super) began_ms: u64,
     /// Until when the TLS handshake may last, and then the request.
     pub(super) deadline_ms: u64,
     /// What it will be answered, whatever it asks: there are too many already.

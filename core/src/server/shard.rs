@@ -5,7 +5,7 @@
 //! is woken, allocated or copied per member of a room.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +72,8 @@ pub(crate) struct Shard {
     /// An open descriptor, to be given up when there are no others.
     pub(super) spare: Option<std::fs::File>,
     pub(super) connections: Slab<Connection>,
+    /// The handshakes under way, and since when, oldest first; some of them may be over.
+    pub(super) handshakes: VecDeque<(u32, u64)>,
     /// Connections that may have something to read.
     pub(super) ready: Vec<u32>,
     /// Raw connections for whose message the host's queue had no place.
@@ -142,6 +144,7 @@ impl Shard {
             listeners,
             spare: spare(),
             connections: Slab::new(),
+            handshakes: VecDeque::new(),
             ready: Vec::new(),
             parked: Vec::new(),
             releases: BinaryHeap::new(),
