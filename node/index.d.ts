@@ -484,6 +484,16 @@ export type ErrorCode =
   | 'cannot_adopt'
   /** 304 The operating system refused something that the engine needs. */
   | 'system'
+  /** 311 The client could not connect: no such host, nobody listens there, no trust in its certificate, or no time. */
+  | 'cannot_connect'
+  /** 312 The server answered the opening handshake with a no, or with what is no answer to it. */
+  | 'handshake_refused'
+  /** 313 The client's connection is closed, or closing. */
+  | 'connection_closed'
+  /** 314 The client's connection broke without a closing handshake, or its peer fell silent. */
+  | 'connection_lost'
+  /** 315 The client's peer broke a rule of the protocol or went over a limit of the client's. */
+  | 'peer_violation'
   /** 901 A bug in the engine. It refuses every further call except to be stopped and freed. */
   | 'internal'
   // End of the table.

@@ -82,6 +82,16 @@ error_table! {
     CannotAdopt = 303, "cannot_adopt";
     /// The operating system refused something that the engine needs.
     System = 304, "system";
+    /// The client could not connect: no such host, nobody listens there, no trust in its certificate, or no time.
+    CannotConnect = 311, "cannot_connect";
+    /// The server answered the opening handshake with a no, or with what is no answer to it.
+    HandshakeRefused = 312, "handshake_refused";
+    /// The client's connection is closed, or closing.
+    ConnectionClosed = 313, "connection_closed";
+    /// The client's connection broke without a closing handshake, or its peer fell silent.
+    ConnectionLost = 314, "connection_lost";
+    /// The client's peer broke a rule of the protocol or went over a limit of the client's.
+    PeerViolation = 315, "peer_violation";
     /// A bug in the engine. It refuses every further call except to be stopped and freed.
     Internal = 901, "internal";
 }
@@ -112,17 +122,30 @@ pub struct Error {
     code: ErrorCode,
     message: String,
     source: Option<std::io::Error>,
+    http_status: Option<u16>,
 }
 
 impl Error {
     /// Makes an error of a code and words that say which value, why, and what would be right.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Error {
-        Error { code, message: message.into(), source: None }
+        Error { code, message: message.into(), source: None, http_status: None }
     }
 
     /// Makes an error whose cause is one of the operating system's.
     pub fn with_source(code: ErrorCode, message: impl Into<String>, source: std::io::Error) -> Error {
-        Error { code, message: message.into(), source: Some(source) }
+        Error { code, message: message.into(), source: Some(source), http_status: None }
+    }
+
+    /// Adds the status with which an opening handshake was answered.
+    pub(crate) fn with_http_status(mut self, status: u16) -> Error {
+        self.http_status = Some(status);
+        self
+    }
+
+    /// The status with which a server answered the opening handshake of a [client](crate::client), where it was
+    /// not 101: `403`.
+    pub fn http_status(&self) -> Option<u16> {
+        self.http_status
     }
 
     /// What kind of failure this is.

@@ -36,6 +36,7 @@
 //! - [`Question`]s ask the host before something happens: may this connection come in, may this message be sent.
 //!   It [answers](Engine::answer) at once or later; silence refuses.
 //! - Everything that was said stands in the log of its room, at a [`Position`].
+//! - A [`client`] of one's own: the other end of a WebSocket, to any server.
 //! - An [`Error`] has a [code](ErrorCode) for programs and words for people.
 //!
 //! Browsers talk to it by the chat page that it serves at `/`, or by any client of the classic tutorial's protocol;
@@ -63,10 +64,12 @@
 //!   `wire` (bytes ⇄ whole messages), `dialect` (text ⇄ commands and pushes), `chat` (what it means), `fanout` (who
 //!   gets which bytes).
 //! - **Edges**: `store` (where logs are kept), `events` (the queue to the host), `done`, `server` (sockets and the
-//!   turn; the only place that sees every floor; plain, encrypted, compressed), and `engine`, the only door.
+//!   turn; the only place that sees every floor; plain, encrypted, compressed), `client` (the same `wire` in the
+//!   client's role), and `engine`, the only door to a running chat.
 #![forbid(unsafe_code)]
 
 mod chat;
+pub mod client;
 mod command;
 mod dialect;
 mod done;

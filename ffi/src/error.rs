@@ -65,6 +65,16 @@ pub enum klatsch_code_t {
     KLATSCH_CANNOT_ADOPT = 303,
     /// The operating system refused something that the engine needs.
     KLATSCH_SYSTEM = 304,
+    /// The client could not connect: no such host, nobody listens there, no trust in its certificate, or no time.
+    KLATSCH_CANNOT_CONNECT = 311,
+    /// The server answered the opening handshake with a no, or with what is no answer to it.
+    KLATSCH_HANDSHAKE_REFUSED = 312,
+    /// The client's connection is closed, or closing.
+    KLATSCH_CONNECTION_CLOSED = 313,
+    /// The client's connection broke without a closing handshake, or its peer fell silent.
+    KLATSCH_CONNECTION_LOST = 314,
+    /// The client's peer broke a rule of the protocol or went over a limit of the client's.
+    KLATSCH_PEER_VIOLATION = 315,
     /// A bug in the engine. It refuses every further call except to be stopped and freed.
     KLATSCH_INTERNAL = 901,
 }
@@ -96,6 +106,11 @@ impl klatsch_code_t {
         klatsch_code_t::KLATSCH_CANNOT_LISTEN,
         klatsch_code_t::KLATSCH_CANNOT_ADOPT,
         klatsch_code_t::KLATSCH_SYSTEM,
+        klatsch_code_t::KLATSCH_CANNOT_CONNECT,
+        klatsch_code_t::KLATSCH_HANDSHAKE_REFUSED,
+        klatsch_code_t::KLATSCH_CONNECTION_CLOSED,
+        klatsch_code_t::KLATSCH_CONNECTION_LOST,
+        klatsch_code_t::KLATSCH_PEER_VIOLATION,
         klatsch_code_t::KLATSCH_INTERNAL,
     ];
 }

@@ -19,7 +19,7 @@ const FLOORS: [(Floor, &[&str]); 4] = [
         ],
     ),
     (Floor::Pure, &["chat", "dialect", "fanout", "wire"]),
-    (Floor::Edges, &["done", "events", "server", "store"]),
+    (Floor::Edges, &["client", "done", "events", "server", "store"]),
     (Floor::Door, &["engine", "lib", "testing"]),
 ];
 

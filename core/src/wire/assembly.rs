@@ -139,6 +139,12 @@ impl Assembly {
         })
     }
 
+    /// When what is unfinished will be [overdue](Assembly::is_overdue); `None` when nothing is unfinished.
+    pub(crate) fn due_ms(&self, rules: &Rules) -> Option<u64> {
+        let partial = self.0.as_ref().filter(|partial| !partial.is_idle())?;
+        Some(partial.started_ms.saturating_add(rules.max_assembly_ms).saturating_add(1))
+    }
+
     /// The next header, its bytes used; `None` when it is not complete, all bytes used and kept.
     fn header(
         &mut self,

@@ -29,7 +29,7 @@ pub(crate) fn close_frame(code: u16, reason: &str) -> Vec<u8> {
     out
 }
 
-/// The code with which a client's close frame is answered: its own; 1005, so that
+/// The code with which a peer's close frame is answered: its own; 1005, so that
 /// [`close_frame`] makes an empty one, when it gave none.
 ///
 /// Source: RFC 6455 §5.5.1.
@@ -60,13 +60,13 @@ pub(super) fn read_payload(payload: &[u8]) -> Result<Option<(u16, &str)>, Violat
     }
 }
 
-/// RFC 6455 §7.4, with the codes registered since: 1012, 1013 and 1014.
-fn is_allowed(code: u16) -> bool {
+/// Whether a code may stand on the wire: RFC 6455 §7.4, with the codes registered since, 1012, 1013 and 1014.
+pub(crate) fn is_allowed(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 const CODE_BYTES: usize = 2;
-const MAX_REASON_BYTES: usize = frame::MAX_CONTROL_BYTES as usize - CODE_BYTES;
+pub(crate) const MAX_REASON_BYTES: usize = frame::MAX_CONTROL_BYTES as usize - CODE_BYTES;
 /// "No status received", RFC 6455 §7.4.1.
 const NO_CODE: u16 = 1005;
 

@@ -23,7 +23,6 @@ pub(crate) enum Role {
     /// Reads masked frames only, and sends them plain.
     Server,
     /// Reads plain frames only, and sends them [masked](write_masked).
-    #[cfg_attr(not(test), expect(dead_code, reason = "the engine connects to nobody"))]
     Client,
 }
 
@@ -227,7 +226,6 @@ pub(crate) fn unmask(bytes: &mut [u8], mut mask: [u8; 4], phase: usize) {
 /// `mask` must be new and unpredictable for each frame.
 ///
 /// Source: RFC 6455 §5.3, §10.3.
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine connects to nobody"))]
 pub(crate) fn write_masked(out: &mut Vec<u8>, frame: &[u8], mask: [u8; 4]) {
     let Some((_, payload, _)) = frame_payload(frame) else { return };
     let (header, _) = frame.split_at(frame_len(frame) - payload.len());
@@ -235,6 +233,26 @@ pub(crate) fn write_masked(out: &mut Vec<u8>, frame: &[u8], mask: [u8; 4]) {
     out.extend_from_slice(header);
     out[start + 1] |= 0x80;
     out.extend_from_slice(&mask);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    unmask(&mut out[start..], mask, 0);
+}
+
+/// Appends one masked final frame of a message; `is_deflated`: its `payload` is compressed. It is what
+/// [`write_masked`] makes of the plain frame, without a copy in between.
+///
+/// Source: RFC 6455 §5.2, §5.3; RFC 7692 §6.
+pub(crate) fn write_masked_message(
+    out: &mut Vec<u8>,
+    is_text: bool,
+    is_deflated: bool,
+    payload: &[u8],
+    mask: [u8; 4],
+) {
+    let opcode = OpCode::Data(if is_text { Data::Text } else { Data::Binary });
+    FrameHeader { opcode, rsv1: is_deflated, mask: Some(mask), ..FrameHeader::default() }
+        .format(payload.len() as u64, out)
+        .expect("writing to a Vec does not fail");
     let start = out.len();
     out.extend_from_slice(payload);
     unmask(&mut out[start..], mask, 0);
@@ -393,6 +411,12 @@ mod tests {
             let mut masked = b"before".to_vec();
             write_masked(&mut masked, &plain, mask);
             assert_eq!(masked.split_off(6), client_frame(0x82, &payload), "{len}");
+            for (is_text, is_deflated, first) in
+                [(true, false, 0x81), (false, false, 0x82), (true, true, 0xc1), (false, true, 0xc2)]
+            {
+                write_masked_message(&mut masked, is_text, is_deflated, &payload, mask);
+                assert_eq!(masked.split_off(6), client_frame(first, &payload), "{len}");
+            }
             let header = read_header(&plain, Role::Client, false).unwrap().unwrap();
             assert_eq!((header.header_len, header.mask), (plain.len() - len, [0; 4]));
         }

@@ -1,4 +1,5 @@
-//! The opening handshake: a request's bytes to a judged request, and the bytes of its answer.
+//! The opening handshake: a request's bytes to a judged request, and the bytes of its answer; and in [`client`]
+//! the other side.
 //!
 //! In: what a client sends first, and who may connect. Out: what it asks for, or a refusal that is a
 //! real HTTP answer and says which option would have let it in. Knows nothing of paths, rooms or pages.
@@ -6,7 +7,6 @@
 //! Stricter than HTTP asks of a server, because whatever stands in front of this one may read a
 //! doubtful request differently: what has two readings is refused (RFC 9112 §11.2).
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine connects to nobody"))]
 pub(crate) mod client;
 mod forwarded;
 mod policy;

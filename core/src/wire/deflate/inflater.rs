@@ -1,7 +1,7 @@
 //! Compressed payloads to payloads, under a limit.
 //!
-//! Every message begins without a context, as the clients were told, so that one inflater serves all of
-//! them. What a message becomes is counted while it grows, never believed: the work and the memory
+//! In a server every message begins without a context, as the clients were told, so that one inflater serves all
+//! of them. A client's inflater [keeps](Inflater::keeping) its one peer's context. What a message becomes is counted while it grows, never believed: the work and the memory
 //! that a client can cause end at the limit, whatever it sent.
 
 use std::fmt;
@@ -20,11 +20,28 @@ pub(crate) struct Inflater {
     /// The message. Its capacity is spent on bytes that came out, and kept for the next message up to
     /// [`KEPT_BYTES`].
     out: Vec<u8>,
+    /// The last bytes that came out, up to a window of them; `None`: each message begins without.
+    context: Option<Vec<u8>>,
+    /// How much of `out` is in `context`.
+    remembered: usize,
 }
 
 impl Inflater {
     pub(crate) fn new() -> Inflater {
-        Inflater { stream: Decompress::new(false), ended: false, out: Vec::new() }
+        Inflater {
+            stream: Decompress::new(false),
+            ended: false,
+            out: Vec::new(),
+            context: None,
+            remembered: 0,
+        }
+    }
+
+    /// An inflater of one connection whose peer may refer back to its earlier messages.
+    ///
+    /// Source: RFC 7692 §7.1.1.1.
+    pub(crate) fn keeping() -> Inflater {
+        Inflater { context: Some(Vec::new()), ..Inflater::new() }
     }
 
     /// Inflates one message, `payload` being that of all its frames.
@@ -36,17 +53,18 @@ impl Inflater {
     ///
     /// # Errors
     /// 1009: more than `max_bytes` come out; found out at the first byte that is too many. 1007: it is not
-    /// DEFLATE, refers to what is before the message, or is cut off within a block.
+    /// DEFLATE, refers to what is before the message and was not kept, or is cut off within a block. The
+    /// context is of no further use then.
     ///
     /// Source: RFC 7692 §7.2.2, §7.2.3.
     pub(crate) fn inflate(&mut self, payload: &[u8], max_bytes: u64) -> Result<&[u8], Violation> {
         self.settle();
         self.out.clear();
+        self.remembered = 0;
         if payload.is_empty() {
             return Ok(&self.out);
         }
-        self.stream.reset(false);
-        self.ended = false;
+        self.restart()?;
         let max_len = usize::try_from(max_bytes).unwrap_or(usize::MAX).min(isize::MAX as usize - 1);
         self.read(payload, max_len)?;
         // A message may end with a last block and nothing behind it.
@@ -58,7 +76,32 @@ impl Inflater {
                 return Err(CORRUPT);
             }
         }
+        self.remember();
         Ok(&self.out)
+    }
+
+    /// Begins a stream. The context goes into it as its dictionary: so each message is a stream that can be seen
+    /// to end where it should, and one with a last block in it is like any other.
+    fn restart(&mut self) -> Result<(), Violation> {
+        self.stream.reset(false);
+        self.ended = false;
+        self.remember();
+        match &self.context {
+            Some(context) if !context.is_empty() => {
+                self.stream.set_dictionary(context).map(|_| ()).map_err(|_| CORRUPT)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn remember(&mut self) {
+        let Some(context) = &mut self.context else { return };
+        let new = &self.out[self.remembered..];
+        let new = &new[new.len().saturating_sub(WINDOW_BYTES)..];
+        let surplus = (context.len() + new.len()).saturating_sub(WINDOW_BYTES);
+        context.drain(..surplus);
+        context.extend_from_slice(new);
+        self.remembered = self.out.len();
     }
 
     /// Frees what a large message was inflated into. [`inflate`](Inflater::inflate) does it too, but nobody
@@ -74,8 +117,7 @@ impl Inflater {
         loop {
             if self.ended && !input.is_empty() {
                 // RFC 7692 §7.2.3.4: a last block may be followed by others, from the next whole byte on.
-                self.stream.reset(false);
-                self.ended = false;
+                self.restart()?;
             }
             self.make_space(input.len(), max_len)?;
             let before = self.stream.total_in();
@@ -129,6 +171,8 @@ const TAIL_AND_END: [u8; 9] = {
     let [a, b, c, d] = TAIL;
     [a, b, c, d, 1, a, b, c, d]
 };
+/// As far back as DEFLATE refers.
+const WINDOW_BYTES: usize = 1 << 15;
 const MIN_BYTES: usize = 4096;
 /// More than a message has by default, so that memory moves for large ones only.
 const KEPT_BYTES: usize = 128 * 1024;

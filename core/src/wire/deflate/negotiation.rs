@@ -134,7 +134,7 @@ impl Offer {
 }
 
 /// A decimal from 8 to 15 without leading zeros (RFC 7692 §7.1.2).
-fn window_bits(value: &str) -> Option<u8> {
+pub(super) fn window_bits(value: &str) -> Option<u8> {
     match *value.as_bytes() {
         [digit @ b'8'..=b'9'] => Some(digit - b'0'),
         [b'1', digit @ b'0'..=b'5'] => Some(10 + digit - b'0'),
@@ -144,16 +144,16 @@ fn window_bits(value: &str) -> Option<u8> {
 
 /// What is not read yet. White space around anything but within a quoted value is nothing (RFC 2616 §2.1,
 /// by which RFC 6455 writes its grammar).
-struct Reader<'a>(&'a str);
+pub(super) struct Reader<'a>(pub(super) &'a str);
 
 impl<'a> Reader<'a> {
-    fn is_at_end(&mut self) -> bool {
+    pub(super) fn is_at_end(&mut self) -> bool {
         self.skip_space();
         self.0.is_empty()
     }
 
     /// Takes `mark` if it comes next.
-    fn skip(&mut self, mark: u8) -> bool {
+    pub(super) fn skip(&mut self, mark: u8) -> bool {
         self.skip_space();
         let is_next = self.0.as_bytes().first() == Some(&mark);
         if is_next {
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
         self.0 = self.0.trim_start_matches([' ', '\t']);
     }
 
-    fn token(&mut self) -> Option<&'a str> {
+    pub(super) fn token(&mut self) -> Option<&'a str> {
         self.skip_space();
         let len = self.0.bytes().take_while(|byte| is_token_byte(*byte)).count();
         let (token, rest) = self.0.split_at(len);
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A token, plain or quoted; a quoted one is without its quotes and backslashes.
-    fn value(&mut self) -> Option<Cow<'a, str>> {
+    pub(super) fn value(&mut self) -> Option<Cow<'a, str>> {
         if !self.skip(b'"') {
             return self.token().map(Cow::Borrowed);
         }

@@ -7,6 +7,7 @@ use tungstenite::handshake::derive_accept_key;
 use super::request::{MAX_HEAD_BYTES, MAX_HEADER_COUNT};
 use super::response::shown;
 use super::upgrade::is_token_byte;
+use crate::wire::deflate::{Accepted, OFFER, read_accepted};
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) struct Offer {
     pub(crate) protocols: Vec<String>,
     /// Headers besides those of every handshake.
     pub(crate) headers: Vec<(String, String)>,
+    /// Whether permessage-deflate is offered.
+    pub(crate) deflate: bool,
 }
 
 /// The right answer to an offer.
@@ -28,6 +31,8 @@ pub(crate) struct Offer {
 pub(crate) struct Opened {
     /// The subprotocol that the server chose among those offered.
     pub(crate) protocol: Option<String>,
+    /// What the server made of the offer of permessage-deflate; `None`: nothing is compressed.
+    pub(crate) deflate: Option<Accepted>,
     /// Bytes of the answer; what follows are frames.
     pub(crate) len: usize,
 }
@@ -35,8 +40,14 @@ pub(crate) struct Opened {
 /// Why there is no WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The server's answer is right HTTP, and no: its status.
-    Status(u16),
+    /// The server's answer is right HTTP, and no.
+    Status {
+        /// Its status, and the words behind it.
+        status: u16,
+        phrase: String,
+        /// Where in the answer its body begins and how long it is said to be, where that is plain text.
+        text: Option<(usize, u64)>,
+    },
     /// The offer cannot be made, or the answer is wrong: in words.
     Wrong(String),
 }
@@ -71,6 +82,9 @@ pub(crate) fn handshake_request(offer: &Offer) -> Result<Vec<u8>, Refused> {
     if !offer.protocols.is_empty() {
         out.push_str(&format!("Sec-WebSocket-Protocol: {}\r\n", offer.protocols.join(", ")));
     }
+    if offer.deflate {
+        out.push_str(&format!("Sec-WebSocket-Extensions: {OFFER}\r\n"));
+    }
     for (name, value) in &offer.headers {
         let is_ours = OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name));
         if name.is_empty() || !name.bytes().all(is_token_byte) || is_ours {
@@ -89,9 +103,10 @@ pub(crate) fn handshake_request(offer: &Offer) -> Result<Vec<u8>, Refused> {
 /// with more.
 ///
 /// # Errors
-/// [`Refused::Status`]: an HTTP answer other than 101. [`Refused::Wrong`]: no HTTP/1.1, over 8 KiB or 64 headers; `Upgrade` and
-/// `Connection` that are not exactly one upgrade to `websocket`; not exactly one right
-/// `Sec-WebSocket-Accept`; a subprotocol that was not offered, or several; any extension.
+/// [`Refused::Status`]: an HTTP answer other than 101. [`Refused::Wrong`]: no HTTP/1.1, over 8 KiB or 64 headers;
+/// `Upgrade` and `Connection` that are not exactly one upgrade to `websocket`; not exactly one right
+/// `Sec-WebSocket-Accept`; a subprotocol that was not offered, or several; an extension that was not offered, or
+/// with parameters that it must not have.
 ///
 /// Source: RFC 6455 §4.1, the client's requirements for the answer.
 pub(crate) fn read_answer(bytes: &[u8], offer: &Offer) -> Result<Option<Opened>, Refused> {
@@ -108,17 +123,23 @@ pub(crate) fn read_answer(bytes: &[u8], offer: &Offer) -> Result<Option<Opened>,
     if lines.any(|line| !line.ends_with(b"\r\n")) {
         return Err(Refused::Wrong("a line of the answer does not end with CR LF".into()));
     }
-    if parsed.version != Some(1) {
-        return Err(Refused::Wrong("the answer is not HTTP/1.1".into()));
-    }
-    match parsed.code {
-        Some(101) => {}
-        status => return Err(Refused::Status(status.unwrap_or_default())),
-    }
     let all = |name: &str| -> Vec<String> {
         let named = parsed.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
         named.map(|header| String::from_utf8_lossy(header.value.trim_ascii()).into_owned()).collect()
     };
+    // A proxy that stands in front may be as old as it likes to say no.
+    if parsed.code != Some(101) {
+        let is_text = all("content-type").iter().any(|kind| kind.starts_with("text/plain"));
+        let text_len = all("content-length").first().and_then(|len| len.parse().ok()).filter(|_| is_text);
+        return Err(Refused::Status {
+            status: parsed.code.unwrap_or_default(),
+            phrase: parsed.reason.unwrap_or_default().into(),
+            text: text_len.map(|text_len| (len, text_len)),
+        });
+    }
+    if parsed.version != Some(1) {
+        return Err(Refused::Wrong("the answer is not HTTP/1.1".into()));
+    }
     let upgrade = all("upgrade");
     if upgrade.len() != 1 || !upgrade[0].eq_ignore_ascii_case("websocket") {
         return Err(wrong("Upgrade of the answer", &upgrade.join(", ")));
@@ -132,15 +153,16 @@ pub(crate) fn read_answer(bytes: &[u8], offer: &Offer) -> Result<Option<Opened>,
         return Err(wrong("Sec-WebSocket-Accept of the answer", &accept.join(", ")));
     }
     let extensions = all("sec-websocket-extensions");
-    if !extensions.is_empty() {
+    let deflate = read_accepted(&extensions).filter(|accepted| accepted.is_none() || offer.deflate);
+    let Some(deflate) = deflate else {
         return Err(wrong("Sec-WebSocket-Extensions of the answer", &extensions.join(", ")));
-    }
+    };
     let mut protocols = all("sec-websocket-protocol");
     let protocol = protocols.pop();
     if !protocols.is_empty() || protocol.as_ref().is_some_and(|name| !offer.protocols.contains(name)) {
         return Err(wrong("Sec-WebSocket-Protocol of the answer", protocol.as_deref().unwrap_or_default()));
     }
-    Ok(Some(Opened { protocol, len }))
+    Ok(Some(Opened { protocol, deflate, len }))
 }
 
 fn wrong(what: &str, value: &str) -> Refused {
@@ -178,6 +200,7 @@ const OWN_HEADERS: [&str; 9] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::deflate::negotiate;
     use crate::wire::handshake::{HeadScan, check_upgrade, parse_request, switching_protocols};
 
     fn offer() -> Offer {
@@ -188,6 +211,7 @@ mod tests {
             key: *b"the sample nonce",
             protocols: vec!["klatsch.v1".into(), "other".into()],
             headers: vec![("Origin".into(), "http://server.example:8080".into())],
+            deflate: false,
         }
     }
 
@@ -216,7 +240,22 @@ mod tests {
             answer.extend(b"\x81\x02hi");
             let opened = read_answer(&answer, &offer()).unwrap().unwrap();
             assert_eq!((opened.protocol.as_deref(), opened.len), (chosen, len));
+            assert_eq!(opened.deflate, None);
         }
+    }
+
+    #[test]
+    fn client_and_server_agree_about_compression() {
+        let offer = Offer { deflate: true, ..offer() };
+        let request = handshake_request(&offer).unwrap();
+        let request = parse_request(&request).unwrap();
+        let mut upgrade = check_upgrade(&request).unwrap();
+        upgrade.deflate = negotiate(&request.all("sec-websocket-extensions").collect::<Vec<_>>()).unwrap();
+        let answer = switching_protocols(&upgrade, None);
+        let opened = read_answer(&answer, &offer).unwrap().unwrap();
+        assert!(opened.deflate.unwrap().client_no_context_takeover, "the engine imposes it");
+        let unasked = read_answer(&answer, &Offer { deflate: false, ..offer });
+        assert!(matches!(unasked, Err(Refused::Wrong(words)) if words.contains("Extensions")));
     }
 
     #[test]
@@ -262,14 +301,25 @@ mod tests {
     #[test]
     fn an_answer_other_than_101_is_told_by_its_status_and_no_http_by_words() {
         for (answer, want) in [
-            ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", Some(403)),
-            ("HTTP/1.1 200 OK\r\n\r\n", Some(200)),
+            ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", Some((403, "Forbidden", None))),
+            ("HTTP/1.1 200 OK\r\n\r\n", Some((200, "OK", None))),
+            ("HTTP/1.0 502 \r\n\r\n", Some((502, "", None))),
+            (
+                "HTTP/1.1 403 No\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 9\r\n\r\nbecause",
+                Some((403, "No", Some((79, 9)))),
+            ),
+            (
+                "HTTP/1.1 403 No\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\r\n<p>no",
+                Some((403, "No", None)),
+            ),
             ("HTTP/1.0 101 Switching Protocols\r\n\r\n", None),
             ("SSH-2.0-OpenSSH\r\n", None),
             ("HTTP/1.1 101 Switching Protocols\nUpgrade: websocket\n\n", None),
         ] {
             match (read_answer(answer.as_bytes(), &offer()), want) {
-                (Err(Refused::Status(status)), Some(wanted)) => assert_eq!(status, wanted),
+                (Err(Refused::Status { status, phrase, text }), Some(wanted)) => {
+                    assert_eq!((status, phrase.as_str(), text), wanted);
+                }
                 (Err(Refused::Wrong(_)), None) => {}
                 (judged, _) => panic!("{answer:?}: {judged:?}"),
             }

@@ -218,3 +218,39 @@ fn random_bytes_never_panic() {
         }
     }
 }
+
+#[test]
+fn a_kept_context_is_referred_to_also_past_a_last_block() {
+    let mut inflater = Inflater::keeping();
+    // RFC 7692 §7.2.3.2; then the same after a message with a last block, and within one behind a last block.
+    for payload in [
+        &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..],
+        &[0xf2, 0x00, 0x11, 0x00, 0x00],
+        &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
+        &[0xf2, 0x00, 0x11, 0x00, 0x00],
+    ] {
+        assert_eq!(inflater.inflate(payload, 5), Ok(b"Hello".as_slice()), "{payload:x?}");
+    }
+    let both = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0xf2, 0x00, 0x11, 0x00, 0x00];
+    assert_eq!(inflater.inflate(&both, 10), Ok(b"HelloHello".as_slice()));
+    // A message that is cut off within a block is seen as such.
+    assert_eq!(inflater.inflate(&[0xf2, 0x48], 99).unwrap_err().code, 1007);
+}
+
+#[test]
+fn a_kept_context_reads_all_that_a_deflater_of_any_window_writes() {
+    let mut random = Random(11);
+    for bits in [9, 12, 15] {
+        let (mut deflater, mut inflater) = (Deflater::with_window(6, bits), Inflater::keeping());
+        // Lengths around what a window holds, of words that come again.
+        let short: Vec<usize> = (0..40).map(|_| random.below(1000)).collect();
+        for len in short.into_iter().chain([0, 32_767, 32_768, 32_769, 200_000, 1, 40_000]) {
+            let message: Vec<u8> =
+                (0..len).map(|at| if at % 64 < 48 { (at / 7) as u8 } else { random.next() as u8 }).collect();
+            let mut payload = Vec::new();
+            deflater.deflate(&message, &mut payload);
+            assert_eq!(inflater.inflate(&payload, 200_000), Ok(message.as_slice()), "{bits} bits, {len}");
+            assert!(inflater.context.as_ref().unwrap().len() <= WINDOW_BYTES);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The client, against the engine and against servers that misbehave.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod closing;
+mod connecting;
+mod limits;
+mod peers;
+mod silence;
+mod talking;
