@@ -35,6 +35,15 @@ SETS = {
 
 
 
+def tell(results):
+    for result in results:
+        case = result.case_id
+        print(case, result.behavior.value, result.behavior_close.value, smallest_set(case))
+        if not result.passed or result.behavior.value not in ("OK", "INFORMATIONAL"):
+            print(f"{case}: {result.result} | {result.result_close}", file=sys.stderr)
+    sys.stdout.flush()
+
+
 def smallest_set(case):
     patterns = [pattern for group in SETS["quick"] for pattern in group]
     return "quick" if any(fnmatch.fnmatchcase(case, pattern) for pattern in patterns) else "full"
@@ -47,12 +56,7 @@ async def run(url, groups):
             results = await asyncio.wait_for(running, GROUP_TIMEOUT_S)
         except FailureError as error:
             results = error.results
-        for result in results:
-            case = result.case_id
-            print(case, result.behavior.value, result.behavior_close.value, smallest_set(case))
-            if not result.passed or result.behavior.value not in ("OK", "INFORMATIONAL"):
-                print(f"{case}: {result.result} | {result.result_close}", file=sys.stderr)
-        sys.stdout.flush()
+        tell(results)
 
 
 if __name__ == "__main__":

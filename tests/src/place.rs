@@ -66,6 +66,25 @@ pub fn install_addon() -> &'static Path {
     })
 }
 
+/// A Python that has the packages of `tests/interop/requirements.txt`.
+///
+/// # Panics
+/// When there is no Python with venv and pip, or no registry.
+pub fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let folder = built().join("interop-python");
+        let python = folder.join("bin/python");
+        if !python.exists() {
+            succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        }
+        let install = ["-m", "pip", "install", "--quiet", "--requirement"];
+        let packages = root().join("tests/interop/requirements.txt");
+        succeeds(Command::new(&python).args(install).arg(packages));
+        python
+    })
+}
+
 /// Runs a program to its end.
 ///
 /// # Panics

@@ -26,7 +26,7 @@ fn npm_websocket_and_the_engine_understand_each_other() {
 
 #[cfg(interop_all)]
 mod on_demand {
-    use klatsch_tests::place::succeeds;
+    use klatsch_tests::place::python;
 
     use super::*;
 
@@ -53,21 +53,6 @@ mod on_demand {
     #[test]
     fn the_jdks_client_and_the_engine_understand_each_other() {
         understands(Command::new("java").arg(script("JdkClient.java")));
-    }
-
-    /// A Python that has the packages of `requirements.txt`.
-    fn python() -> &'static Path {
-        static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-        PYTHON.get_or_init(|| {
-            let folder = built().join("interop-python");
-            let python = folder.join("bin/python");
-            if !python.exists() {
-                succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-            }
-            let install = ["-m", "pip", "install", "--quiet", "--requirement"];
-            succeeds(Command::new(&python).args(install).arg(script("requirements.txt")));
-            python
-        })
     }
 }
 

@@ -47,7 +47,8 @@ fn the_readmes_rust_runs_in_a_fresh_project_outside_the_workspace() {
         &project.join("Cargo.toml"),
         &format!(
             "[package]\nname = \"fresh\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-             [dependencies]\nklatsch = {{ path = {:?} }}\n\n\
+             [dependencies]\nklatsch = {{ path = {:?} }}\n\
+             tokio = {{ version = \"1\", default-features = false, features = [\"rt\", \"net\", \"time\"] }}\n\n\
              [profile.dev]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n[workspace]\n",
             root().join("core")
         ),

@@ -46,6 +46,9 @@ pub(crate) struct Connection {
     stage: Stage,
     /// When a closing connection is cut.
     cut_at: Option<Instant>,
+    /// What the peer broke, while the host has not taken all that came before, and until when that is waited for:
+    /// so that its answers go out before the close frame, as they would have on a line of one's own.
+    broken: Option<(Violation, Instant)>,
     clock: Clock,
     /// When the last byte came, by the clock.
     heard_ms: u64,
@@ -90,6 +93,7 @@ impl Connection {
             shared,
             stage: Stage::Open,
             cut_at: None,
+            broken: None,
             clock: Clock::new(),
             heard_ms: 0,
             is_pinged: false,
@@ -202,6 +206,14 @@ impl Connection {
         loop {
             if let Stage::Ending(_) = self.stage {
                 self.incoming.clear();
+            } else if let Some((violation, until)) = self.broken {
+                if !self.shared.is_drained() && Instant::now() < until {
+                    return Ok(moved);
+                }
+                self.broken = None;
+                self.refuse(violation)?;
+                moved = true;
+                continue;
             } else if !self.shared.may_read(self.numbers.inbox_bytes as usize) {
                 self.clock.stop();
                 return Ok(moved);
@@ -211,7 +223,12 @@ impl Connection {
                 match self.incoming.next(self.clock.now_ms()) {
                     Ok(Some(said)) => self.hear(said)?,
                     Ok(None) => {}
-                    Err(violation) => self.refuse(violation)?,
+                    Err(violation) => {
+                        let patience = Duration::from_millis(self.numbers.close_timeout_ms);
+                        self.broken = Some((violation, Instant::now() + patience));
+                        // Nothing more is read, so nothing can show that the peer lives.
+                        self.clock.stop();
+                    }
                 }
                 moved = true;
                 continue;
@@ -317,6 +334,7 @@ impl Connection {
                 }),
             });
         }
+        next = next.into_iter().chain(self.broken.map(|(_, until)| until)).min();
         let mut wait = |ms| {
             let at = self.clock.at_ms(ms);
             next = next.into_iter().chain(at).min();

@@ -39,6 +39,8 @@ struct State {
     is_abandoned: bool,
     /// The task reads nothing, because there is no place.
     is_blocked: bool,
+    /// The task waits until all that came was taken, and more is asked for.
+    awaits_reader: bool,
     /// Somebody wants to close, with that code and reason.
     close: Option<(u16, String)>,
     end: Option<End>,
@@ -67,6 +69,9 @@ impl Shared {
         match &state.end {
             None => {
                 state.reader = Some(cx.waker().clone());
+                let task = if state.awaits_reader { state.task.take() } else { None };
+                drop(state);
+                wake(task);
                 Poll::Pending
             }
             Some(End::Closed(_)) => Poll::Ready(None),
@@ -98,6 +103,15 @@ impl Shared {
         let may_read = state.is_abandoned || state.close.is_some() || state.has_place(max_bytes);
         state.is_blocked = !may_read;
         may_read
+    }
+
+    /// The task: whether all that came was taken and more is asked for, or nobody will ask.
+    pub(crate) fn is_drained(&self) -> bool {
+        let mut state = self.lock();
+        let is_asked = state.messages.is_empty() && state.reader.is_some();
+        let is_drained = is_asked || state.is_abandoned || state.close.is_some();
+        state.awaits_reader = !is_drained;
+        is_drained
     }
 
     /// The task: is to be woken when a handle wants something. Gives the wish to close, and whether anybody reads.

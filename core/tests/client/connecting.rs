@@ -30,7 +30,9 @@ fn the_request_has_the_path_the_query_the_headers_the_origin_and_what_is_offered
         "GET /raw?room=den&x=%20y HTTP/1.1".to_owned(),
         format!("Host: {host}"),
         "Sec-WebSocket-Protocol: v8, v9".to_owned(),
-        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits".to_owned(),
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, \
+         permessage-deflate; client_max_window_bits; client_no_context_takeover"
+            .to_owned(),
         "Origin: https://chat.example".to_owned(),
         "Authorization: Bearer abc".to_owned(),
     ] {

@@ -5,7 +5,8 @@ use std::io::Write;
 use klatsch::ErrorCode;
 use klatsch::client::Options;
 
-use crate::peers::{Server, failure, frame, read_frame, run, wait_for_the_end};
+use crate::common::SILENCE;
+use crate::peers::{Server, failure, frame, hear, read_frame, run, soon, wait_for_the_end};
 
 /// What the client makes of these bytes: the code on the wire.
 fn refused_with(options: Options, bytes: Vec<u8>, words: &str) -> u16 {
@@ -69,4 +70,41 @@ fn what_breaks_the_protocol_is_refused_with_its_code() {
     ] {
         assert_eq!(refused_with(Options::new(), bytes.clone(), &want.to_string()), want, "{bytes:x?}");
     }
+}
+
+#[test]
+fn what_came_before_a_violation_is_answered_before_the_close_frame() {
+    let server = Server::start(|mut stream| {
+        stream.write_all(&[frame(0x81, b"one"), frame(0x81, b"two"), frame(0x83, b"")].concat()).unwrap();
+        assert_eq!(read_frame(&mut stream), (0x81, b"one".into()));
+        assert_eq!(read_frame(&mut stream), (0x81, b"two".into()));
+        assert_eq!(read_frame(&mut stream).0, 0x88);
+    });
+    run(async {
+        let mut socket = server.connect(Options::new()).await;
+        for _ in 0..2 {
+            let message = hear(&mut socket).await;
+            // While the client has nothing to do, it goes on reading, up to the violation.
+            tokio::time::sleep(SILENCE).await;
+            socket.send(message).await.unwrap();
+        }
+        assert_eq!(failure(&mut socket).await.code(), ErrorCode::PeerViolation);
+    });
+    server.done();
+}
+
+#[test]
+fn a_host_that_takes_nothing_holds_no_violation_up_for_ever() {
+    let server = Server::start(|mut stream| {
+        stream.write_all(&[frame(0x81, b"one"), frame(0x83, b"")].concat()).unwrap();
+        assert_eq!(read_frame(&mut stream).0, 0x89);
+        assert_eq!(read_frame(&mut stream).0, 0x88);
+    });
+    run(async {
+        let mut socket = server.connect(Options::new().close_timeout_ms(100)).await;
+        soon(socket.ping()).await.unwrap_err();
+        assert_eq!(hear(&mut socket).await, "one".into());
+        assert_eq!(failure(&mut socket).await.code(), ErrorCode::PeerViolation);
+    });
+    server.done();
 }

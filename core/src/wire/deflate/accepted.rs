@@ -2,10 +2,13 @@
 
 use super::negotiation::{Reader, window_bits};
 
-/// The offer: a window of any size, contexts kept or not, as the server likes. The client can honour all of it.
-pub(crate) const OFFER: &str = "permessage-deflate; client_max_window_bits";
+/// The offers: contexts are kept or not, and the window has any size, as the server likes. The second one is for
+/// servers that ask a client to forget only where it says that it would (RFC 7692 §7.1.1.2): to say so in the first
+/// would be to say it to all of them.
+pub(crate) const OFFER: &str = "permessage-deflate; client_max_window_bits, \
+    permessage-deflate; client_max_window_bits; client_no_context_takeover";
 
-/// The offer, accepted. What the server says about its own window is only judged: an inflater of the
+/// An offer, accepted. What the server says about its own window is only judged: an inflater of the
 /// largest reads every one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Accepted {
@@ -31,7 +34,7 @@ pub(crate) fn read_accepted(values: &[String]) -> Option<Option<Accepted>> {
             if reader.is_at_end() {
                 break;
             }
-            // One offer was made, so one answer can come.
+            // One of the offers is accepted, or none.
             if accepted.replace(read_one(reader)?).is_some() {
                 return None;
             }

@@ -91,7 +91,8 @@ pub(crate) fn handshake_request(offer: &Offer) -> Result<Vec<u8>, Refused> {
             return Err(wrong("the header", name));
         }
         if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
-            return Err(wrong("the value of a header", value));
+            // It may be a secret.
+            return Err(Refused::Wrong(format!("the header {name} has a control character in its value")));
         }
         out.push_str(&format!("{name}: {value}\r\n"));
     }
