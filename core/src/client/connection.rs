@@ -158,6 +158,10 @@ impl Connection {
                 }
                 Poll::Ready(None) | Poll::Pending => {
                     let Stage::Emptying(code, reason) = &self.stage else { break };
+                    // The runtime may make a task pause that has much to do: then more is waiting.
+                    if !self.commands.is_empty() {
+                        break;
+                    }
                     self.outgoing.close(*code, reason).map_err(end_of)?;
                     self.stage = Stage::Asked;
                 }
@@ -207,7 +211,8 @@ impl Connection {
             if let Stage::Ending(_) = self.stage {
                 self.incoming.clear();
             } else if let Some((violation, until)) = self.broken {
-                if !self.shared.is_drained() && Instant::now() < until {
+                let is_drained = self.shared.is_drained() && self.commands.is_empty();
+                if !is_drained && Instant::now() < until {
                     return Ok(moved);
                 }
                 self.broken = None;

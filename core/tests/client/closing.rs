@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use klatsch::ErrorCode;
 use klatsch::client::Options;
+use tokio::task::unconstrained;
 
 use crate::peers::{Echo, Server, code, failure, frame, hear, read_frame, run, soon, wait_for_the_end};
 
 #[test]
 fn what_was_sent_before_goes_out_before_the_close_frame_and_the_server_ends_the_connection() {
     let server = Server::start(|mut stream| {
-        for text in ["one", "two"] {
-            assert_eq!(read_frame(&mut stream), (0x81, text.into()));
+        for at in 0..1000 {
+            assert_eq!(read_frame(&mut stream), (0x81, format!("{at}").into()));
         }
         assert_eq!(read_frame(&mut stream), (0x88, code(4001, "tschüs")));
         // What comes now is dropped.
@@ -26,8 +27,13 @@ fn what_was_sent_before_goes_out_before_the_close_frame_and_the_server_ends_the_
     });
     run(async {
         let mut socket = server.connect(Options::new()).await;
-        socket.send("one").await.unwrap();
-        socket.send("two").await.unwrap();
+        // All of it before the connection's task has a turn, and more than a task may do in one.
+        let sending = async {
+            for at in 0..1000 {
+                socket.send(format!("{at}")).await.unwrap();
+            }
+        };
+        unconstrained(sending).await;
         let closed = soon(socket.close(4001, "tschüs")).await.unwrap();
         assert_eq!((closed.code, closed.reason.as_str(), closed.is_clean), (4002, "bye", true));
         assert!(socket.next().await.is_none());

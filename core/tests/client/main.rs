@@ -7,6 +7,9 @@ mod common;
 mod closing;
 mod connecting;
 mod limits;
+// It measures the process by what Linux tells of it.
+#[cfg(target_os = "linux")]
+mod memory;
 mod peers;
 mod silence;
 mod talking;

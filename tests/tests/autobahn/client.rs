@@ -105,4 +105,4 @@ fn options() -> Options {
 
 const AGENT: &str = "klatsch";
 const CONCURRENCY: usize = 4;
-const DEADLINE: Duration = Duration::from_secs(1_200);
+const DEADLINE: Duration = Duration::from_secs(3_600);
