@@ -1,9 +1,13 @@
 //! Names and numbers of things, right once made.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
 use ecow::EcoString;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_segmentation::UnicodeSegmentation;
 
 use crate::error::{Error, ErrorCode};
 
@@ -76,8 +80,8 @@ macro_rules! text_id {
 }
 
 text_id! {
-    /// A room's name: 1 to 64 bytes, without control characters, without blanks at its ends, and not
-    /// beginning with `dm:`.
+    /// A room's name: 1 to 64 bytes of NFC, without control and invisible characters, without blanks at its ends,
+    /// and not beginning with `dm:`.
     RoomName
 }
 
@@ -87,17 +91,19 @@ text_id! {
 }
 
 text_id! {
-    /// What somebody is called: 1 to 128 bytes, at most 32 characters, with something to see in it,
-    /// without control characters and without blanks at its ends.
+    /// What somebody is called: 1 to 32 characters (what people count as one, whatever it is made of) in at most
+    /// 128 bytes of NFC, with something to see in it, without control and invisible characters and without blanks at
+    /// its ends.
     UserName
 }
 
 impl RoomName {
-    /// Checks a room's name.
+    /// Checks a room's name and brings it into NFC, so that `é` is one letter however it was typed.
     ///
     /// # Errors
     /// [`ErrorCode::BadRoomName`], with words that say what would be right.
     pub fn new(name: &str) -> Result<RoomName, Error> {
+        let name = &*composed(name);
         let wrong = |why: String| Err(Error::new(ErrorCode::BadRoomName, why));
         if name.is_empty() {
             return wrong("the room's name is empty; a room's name has 1 to 64 bytes".into());
@@ -176,25 +182,29 @@ impl UserId {
 }
 
 impl UserName {
-    /// Checks a user's name. Blanks at the ends are taken off first.
+    /// Checks the name that the host gives to a user and brings it into NFC. Blanks at the ends are taken off
+    /// first. The names that strangers choose for themselves are held to more.
     ///
     /// # Errors
     /// [`ErrorCode::BadName`], with words that say what would be right.
     pub fn new(name: &str) -> Result<UserName, Error> {
-        let name = name.trim();
+        let name = &*composed(name.trim());
         let wrong = |why: String| Err(Error::new(ErrorCode::BadName, why));
         if name.is_empty() {
             return wrong("the name is empty; a name has 1 to 32 characters".into());
         }
-        if name.len() > MAX_NAME_BYTES || name.chars().count() > MAX_NAME_CHARS {
+        let count = name.graphemes(true).count();
+        if name.len() > MAX_NAME_BYTES || count > MAX_NAME_CHARS {
             return wrong(format!(
-                "the name has {} characters in {} bytes; at most {MAX_NAME_CHARS} in {MAX_NAME_BYTES} are allowed",
-                name.chars().count(),
+                "the name has {count} characters in {} bytes; at most {MAX_NAME_CHARS} in {MAX_NAME_BYTES} are allowed",
                 name.len()
             ));
         }
-        if name.chars().any(is_invisible) {
+        if name.chars().any(|char| is_invisible(char) && !holds_together(char)) {
             return wrong("the name has control or invisible characters; leave them out".into());
+        }
+        if name.chars().all(holds_together) {
+            return wrong("the name shows nothing; a name has something to see".into());
         }
         Ok(UserName(name.into()))
     }
@@ -203,6 +213,20 @@ impl UserName {
     pub(crate) fn of_user(user: &UserId) -> UserName {
         UserName(user.0.clone())
     }
+}
+
+/// The text in NFC.
+fn composed(text: &str) -> Cow<'_, str> {
+    match text.is_ascii() {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.nfc().collect()),
+    }
+}
+
+/// The invisible characters by which emoji and the letters of some scripts hold together: joiners, the selector and
+/// tags.
+fn holds_together(char: char) -> bool {
+    matches!(char as u32, 0x200C | 0x200D | 0xFE0F | 0xE0020..=0xE007F)
 }
 
 /// Characters that show nothing, or that turn the direction of what stands beside them: control and
@@ -234,6 +258,7 @@ mod tests {
     #[test]
     fn room_names_are_checked_and_the_words_say_what_is_wrong() {
         assert_eq!(RoomName::new("Kaffee 카페").unwrap().as_str(), "Kaffee 카페");
+        assert_eq!(RoomName::new("Cafe\u{301}").unwrap(), RoomName::new("Caf\u{e9}").unwrap());
         for (name, word) in [
             ("", "empty"),
             (" a", "blank"),
@@ -270,7 +295,18 @@ mod tests {
     fn names_are_trimmed_and_must_have_something_to_see() {
         assert_eq!(UserName::new(" 민수Kim ").unwrap().as_str(), "민수Kim");
         assert_eq!(UserName::new("<b>x</b>").unwrap().as_str(), "<b>x</b>");
-        for name in ["", "   ", "\u{202e}evil", "\u{2800}", "\u{3164}", "a\u{0}b", &"x".repeat(33)] {
+        assert_eq!(UserName::new("Jose\u{301}").unwrap().as_str(), "Jos\u{e9}");
+        assert!(UserName::new("👩🏽‍💻 Ann 🏴󠁧󠁢󠁳󠁣󠁴󠁿").is_ok() && UserName::new(&"👍🏽".repeat(16)).is_ok());
+        for name in [
+            "",
+            "   ",
+            "\u{200d}\u{fe0f}",
+            "\u{202e}evil",
+            "\u{2800}",
+            "\u{3164}",
+            "a\u{0}b",
+            &"x".repeat(33),
+        ] {
             assert_eq!(UserName::new(name).unwrap_err().code(), ErrorCode::BadName, "{name:?}");
         }
     }

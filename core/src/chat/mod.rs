@@ -27,7 +27,7 @@ use crate::push::Cause;
 use crate::rate::Rate;
 use crate::time::Now;
 
-use names::{Palette, color_of, unreserved};
+use names::{Palette, Reserved, chosen, color_of};
 use requests::{Requests, Waiting};
 use room::Rooms;
 use session::{Origin, Sent, Session, User, Who};
@@ -67,6 +67,7 @@ pub(crate) struct Chat {
     /// Users whom the host named. Everybody else is who their connection is.
     users: HashMap<UserId, User>,
     palette: Palette,
+    reserved: Reserved,
     requests: Requests,
 }
 
@@ -80,6 +81,7 @@ impl Chat {
             sessions: HashMap::new(),
             users: HashMap::new(),
             palette: Palette::new(seed),
+            reserved: Reserved::new(&settings.host_name),
             requests: Requests::new(settings.question_count, settings.question_timeout_ms),
             settings,
         }
@@ -168,9 +170,9 @@ impl Chat {
                 effects.push(Effect::Color { connection, color: who.color });
                 Flow::Go
             }
-            (Command::Name(name), None) => match UserName::new(name) {
+            (Command::Name(name), None) => match chosen(name) {
                 Ok(name) => {
-                    let name = unreserved(name, &self.settings.host_name);
+                    let name = self.reserved.unreserved(name);
                     let color = self.palette.next();
                     let user = UserId::of_connection(connection);
                     effects.push(Effect::Color { connection, color });

@@ -3,6 +3,8 @@ scenarios! {
     through every door {
         a_host_reads_history_page_by_page
         a_message_waits_for_its_answer_and_keeps_its_turn
+        a_name_has_one_spelling
+        a_name_that_deceives_closes_its_connection
         a_name_that_is_not_allowed_closes_its_connection
         a_raw_path_speaks_the_subprotocol_it_was_given
         a_stopped_engine_starts_again
@@ -32,6 +34,7 @@ scenarios! {
         the_host_tells_one_connection
         the_hosts_name_stays_the_hosts
         the_hosts_wrong_words_get_an_error_by_name
+        the_names_of_authorities_are_kept
         the_same_name_may_come_twice
         too_long_a_message_closes_its_connection
         too_many_rooms_are_refused

@@ -1,6 +1,6 @@
-//! Colours that never run out, and names that are nobody else's.
+//! Colours that never run out.
 
-use crate::id::{UserId, UserName};
+use crate::id::UserId;
 use crate::message::Color;
 
 /// Hands out the colours in an order of its own, again and again.
@@ -35,23 +35,8 @@ pub(crate) fn color_of(user: &UserId) -> Color {
     Color::HANDED_OUT[(hash % Color::HANDED_OUT.len() as u64) as usize]
 }
 
-/// The name itself, or with a number behind it if it is the host's.
-pub(crate) fn unreserved(name: UserName, host: &UserName) -> UserName {
-    if name.to_lowercase() != host.to_lowercase() {
-        return name;
-    }
-    // The host's name may be as long as a name can be; then its beginning has to do.
-    let mut stem: &str = &name;
-    loop {
-        match UserName::new(&format!("{stem} 2")) {
-            Ok(numbered) => return numbered,
-            Err(_) => stem = stem.char_indices().next_back().map_or("", |(at, _)| &stem[..at]),
-        }
-    }
-}
-
 /// One step of SplitMix64, whose output bits depend on all input bits.
-fn mixed(state: u64) -> u64 {
+pub(super) fn mixed(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -77,15 +62,6 @@ mod tests {
         let order = |seed| Palette::new(seed).order;
         assert_eq!(order(1), order(1));
         assert!((0..20).any(|seed| order(seed) != order(0)));
-    }
-
-    #[test]
-    fn the_hosts_name_gets_a_number_for_others() {
-        let name = |text: &str| UserName::new(text).unwrap();
-        assert_eq!(unreserved(name("hOST"), &name("Host")), name("hOST 2"));
-        assert_eq!(unreserved(name("Ann"), &name("Host")), name("Ann"));
-        let long = name(&"h".repeat(32));
-        assert_eq!(unreserved(long.clone(), &long).chars().count(), 32);
     }
 
     #[test]
