@@ -623,6 +623,17 @@ klatsch_code_t klatsch_options_allow_origin(klatsch_options_t *options,
 // connections; else only loopback names and addresses.
 klatsch_code_t klatsch_options_allow_host(klatsch_options_t *options, const char *host, size_t host_length);
 
+// Keeps a name, and whatever looks like it, from those who choose their names themselves: they get a number behind
+// it. May be called several times. The host may still give it to somebody.
+//
+// - `options`: required.
+// - `name`: UTF-8, copied.
+//
+// The host's name and names of an authority, such as `admin`, are always kept.
+klatsch_code_t klatsch_options_reserve_name(klatsch_options_t *options,
+                                            const char *name,
+                                            size_t name_length);
+
 // Believes this proxy, or every one in this network, about whose connection it hands on. May be called
 // several times.
 //

@@ -283,6 +283,11 @@ export interface EngineOptions {
   deflate?: boolean | undefined;
   /** The name under which the host broadcasts. Default `Host`. */
   hostName?: string | undefined;
+  /**
+   * Keeps names, and whatever looks like them, from those who choose their names themselves: they get a number behind
+   * it. You may still give them to somebody. `hostName` and names of an authority, such as `admin`, are always kept.
+   */
+  reserveName?: string | readonly string[] | undefined;
   /** The colour in which the host broadcasts. Default `black`. */
   hostColor?: Color | undefined;
   /**

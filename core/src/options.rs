@@ -78,6 +78,7 @@ pub struct Options {
     pub(crate) receipts: bool,
     pub(crate) host_name: String,
     pub(crate) host_color: String,
+    pub(crate) reserve_name: Vec<String>,
     pub(crate) numbers: Numbers,
 }
 
@@ -108,6 +109,7 @@ impl Default for Options {
             receipts: false,
             host_name: "Host".into(),
             host_color: Color::Black.name().into(),
+            reserve_name: Vec::new(),
             numbers: Numbers::default(),
         }
     }
@@ -259,6 +261,15 @@ impl Options {
         self
     }
 
+    /// Keeps a name, and whatever looks like it, from those who choose their names themselves: they get a number
+    /// behind it. May be called several times. The host may still give it to somebody. `host_name` and names of an
+    /// authority, such as `admin`, are always kept.
+    #[must_use]
+    pub fn reserve_name(mut self, name: impl Into<String>) -> Options {
+        self.reserve_name.push(name.into());
+        self
+    }
+
     /// The colour in which the host broadcasts, one of [`Color`]'s names. Default `black`.
     #[must_use]
     pub fn host_color(mut self, color: impl Into<String>) -> Options {
@@ -360,7 +371,12 @@ impl Options {
                 self.host_color
             ))
         })?;
-        Ok(Checked { listen: self.addresses()?, trusted, host_name, host_color })
+        let reserved_names = self.reserve_name.iter().map(|name| {
+            UserName::new(name)
+                .map_err(|error| invalid(format!("reserve_name is {name:?}: {}", error.message())))
+        });
+        let reserved_names = reserved_names.collect::<Result<_, _>>()?;
+        Ok(Checked { listen: self.addresses()?, trusted, host_name, host_color, reserved_names })
     }
 
     fn addresses(&self) -> Result<Vec<Listen>, Error> {
@@ -379,6 +395,7 @@ pub(crate) struct Checked {
     pub(crate) trusted: Trusted,
     pub(crate) host_name: UserName,
     pub(crate) host_color: Color,
+    pub(crate) reserved_names: Vec<UserName>,
 }
 
 fn invalid(words: String) -> Error {
@@ -446,6 +463,7 @@ mod tests {
             (Options::new().trusted_proxy("proxy.example"), "10.0.0.0/8"),
             (Options::new().trusted_proxy("10.0.0.1/8"), "trusted_proxy"),
             (Options::new().host_name(" "), "host_name"),
+            (Options::new().reserve_name("Boss").reserve_name("\u{202e}"), "reserve_name"),
             (Options::new().host_color("white;background:url(//x)"), "black"),
         ] {
             let words = refusal(options);

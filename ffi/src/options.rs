@@ -276,6 +276,26 @@ pub unsafe extern "C" fn klatsch_options_allow_host(
     })
 }
 
+/// Keeps a name, and whatever looks like it, from those who choose their names themselves: they get a number behind
+/// it. May be called several times. The host may still give it to somebody.
+///
+/// - `options`: required.
+/// - `name`: UTF-8, copied.
+///
+/// The host's name and names of an authority, such as `admin`, are always kept.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_reserve_name(
+    options: *mut klatsch_options_t,
+    name: *const c_char,
+    name_length: usize,
+) -> klatsch_code_t {
+    set(options, |options| {
+        // SAFETY: the conventions of the header: text lives for the call.
+        let name = unsafe { text::required("name", name, name_length) }?;
+        Ok(options.reserve_name(name))
+    })
+}
+
 /// Believes this proxy, or every one in this network, about whose connection it hands on. May be called
 /// several times.
 ///

@@ -73,6 +73,11 @@ fn set(mut options: Options, name: &str, value: &Value) -> Result<Options, Error
                 options = options.allow_host(string(name, host)?);
             }
         }
+        "reserveName" => {
+            for kept in one_or_more(value) {
+                options = options.reserve_name(string(name, kept)?);
+            }
+        }
         "trustedProxy" => {
             for network in one_or_more(value) {
                 options = options.trusted_proxy(string(name, network)?);
@@ -212,7 +217,7 @@ fn edits(from: &[char], to: &[char]) -> usize {
     row[to.len()]
 }
 
-const VALUE_OPTIONS: [&str; 16] = [
+const VALUE_OPTIONS: [&str; 17] = [
     "listen",
     "adoptOnly",
     "tlsFiles",
@@ -228,6 +233,7 @@ const VALUE_OPTIONS: [&str; 16] = [
     "deflate",
     "hostName",
     "hostColor",
+    "reserveName",
     "limits",
 ];
 
@@ -235,7 +241,7 @@ const VALUE_OPTIONS: [&str; 16] = [
 const HANDLER_OPTIONS: [&str; 3] = ["admit", "maySend", "signal"];
 
 /// How the core's words spell those of [`VALUE_OPTIONS`] that are spelt otherwise there.
-const SNAKE_NAMES: [&str; 9] = [
+const SNAKE_NAMES: [&str; 10] = [
     "adopt_only",
     "tls_files",
     "tls_pem",
@@ -245,6 +251,7 @@ const SNAKE_NAMES: [&str; 9] = [
     "trusted_proxy",
     "host_name",
     "host_color",
+    "reserve_name",
 ];
 
 /// How much of a wrong value is quoted.
@@ -267,7 +274,7 @@ mod tests {
             "tutorial": true, "page": false, "allowOrigin": "https://a.example", "allowHost": ["a.example"],
             "tlsFiles": {"cert": "a.pem", "key": "b.pem"}, "tlsPem": [{"cert": "c", "key": "d"}],
             "requireOrigin": true, "trustedProxy": ["10.0.0.0/8", "unix"], "deflate": false,
-            "hostName": "Bot", "hostColor": "red", "limits": "load-test",
+            "hostName": "Bot", "hostColor": "red", "reserveName": "Boss", "limits": "load-test",
             "messageRate": 7, "historyKept": 50
         }"#;
         let options = format!("{:?}", read(json, true, false).unwrap());
@@ -290,6 +297,7 @@ mod tests {
             .deflate(false)
             .host_name("Bot")
             .host_color("red")
+            .reserve_name("Boss")
             .message_rate(7)
             .history_kept(50);
         assert_eq!(options, format!("{by_hand:?}"));

@@ -64,6 +64,7 @@ static void options_refuse_what_are_no_options(void)
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_ask_may_send(H, true));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_host_name(H, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_host_color(H, X));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_reserve_name(H, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_limits(H, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_set_number(H, X, 1));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_history(H, 1));
@@ -174,6 +175,7 @@ static void options_refuse_bad_text_and_remember_the_first_failure(klatsch_optio
     FOR_TEXTS(klatsch_options_trusted_proxy(options, T, L));
     FOR_TEXTS(klatsch_options_host_name(options, T, L));
     FOR_TEXTS(klatsch_options_host_color(options, T, L));
+    FOR_TEXTS(klatsch_options_reserve_name(options, T, L));
     FOR_TEXTS(klatsch_options_limits(options, T, L));
     FOR_TEXTS(klatsch_options_set_number(options, T, L, 1));
     FAILS(KLATSCH_INVALID_OPTION, klatsch_options_limits(options, KLATSCH_TEXT("none")));

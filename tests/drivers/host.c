@@ -257,7 +257,7 @@ static void do_option(char **field)
         { "listen", klatsch_options_listen }, { "path", klatsch_options_path },
         { "allow_origin", klatsch_options_allow_origin }, { "allow_host", klatsch_options_allow_host },
         { "trusted_proxy", klatsch_options_trusted_proxy }, { "host_name", klatsch_options_host_name }, { "host_color", klatsch_options_host_color },
-        { "limits", klatsch_options_limits },
+        { "reserve_name", klatsch_options_reserve_name }, { "limits", klatsch_options_limits },
     };
     if (!options)
         options = klatsch_options_new();

@@ -11,7 +11,7 @@ import klatsch from '../../node/index.js';
 const { Engine, KlatschError } = klatsch;
 
 const NAMES = { false: false, true: true };
-const LISTS = ['listen', 'allow_origin', 'allow_host', 'trusted_proxy'];
+const LISTS = ['listen', 'allow_origin', 'allow_host', 'trusted_proxy', 'reserve_name'];
 const TEXTS = ['path', 'host_name', 'host_color', 'limits'];
 
 let engine = null;

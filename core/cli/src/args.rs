@@ -30,6 +30,7 @@ pub(crate) struct Serve {
     raw: Vec<String>,
     allow_origin: Vec<String>,
     allow_host: Vec<String>,
+    reserve_name: Vec<String>,
     require_origin: bool,
     trusted_proxy: Vec<String>,
     page: bool,
@@ -48,6 +49,7 @@ impl Default for Serve {
             raw: Vec::new(),
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
+            reserve_name: Vec::new(),
             require_origin: false,
             trusted_proxy: Vec::new(),
             page: true,
@@ -81,6 +83,7 @@ impl Serve {
         let options = self.raw.iter().fold(options, |options, path| options.raw(path, ""));
         let options = self.allow_origin.iter().fold(options, |options, origin| options.allow_origin(origin));
         let options = self.allow_host.iter().fold(options, |options, host| options.allow_host(host));
+        let options = self.reserve_name.iter().fold(options, |options, name| options.reserve_name(name));
         Ok(self.trusted_proxy.iter().fold(options, |options, network| options.trusted_proxy(network)))
     }
 }
@@ -128,6 +131,11 @@ pub(crate) const FLAGS: &[Flag] = &[
         name: "allow-host",
         value: "HOST",
         meaning: "Answers requests for this host name too, like chat.example. May be given several times.",
+    },
+    Flag {
+        name: "reserve-name",
+        value: "NAME",
+        meaning: "Keeps a name, and whatever looks like it, from everybody. May be given several times.",
     },
     Flag { name: "require-origin", value: "", meaning: "Refuses a WebSocket request without an Origin." },
     Flag {
@@ -207,6 +215,7 @@ fn set(serve: &mut Serve, flag: &str, parser: &mut lexopt::Parser) -> Result<(),
         "raw" => serve.raw.push(value(flag, parser)?),
         "allow-origin" => serve.allow_origin.push(value(flag, parser)?),
         "allow-host" => serve.allow_host.push(value(flag, parser)?),
+        "reserve-name" => serve.reserve_name.push(value(flag, parser)?),
         "require-origin" => serve.require_origin = true,
         "trusted-proxy" => serve.trusted_proxy.push(value(flag, parser)?),
         "no-page" => serve.page = false,
@@ -317,7 +326,7 @@ mod tests {
     fn every_other_flag_reaches_the_engines_options() {
         let serve = served(
             "serve --listen 127.0.0.1:0 --listen [::1]:0 --tls-cert c --tls-key k --path /chat --raw /a --raw /b --allow-origin * \
-             --allow-host chat.example --require-origin --trusted-proxy 10.0.0.0/8 --trusted-proxy unix --no-page --log debug",
+             --allow-host chat.example --reserve-name Boss --require-origin --trusted-proxy 10.0.0.0/8 --trusted-proxy unix --no-page --log debug",
         );
         assert_eq!(serve.log, Level::DEBUG);
         let expected = Options::new()
@@ -329,6 +338,7 @@ mod tests {
             .raw("/b", "")
             .allow_origin("*")
             .allow_host("chat.example")
+            .reserve_name("Boss")
             .require_origin(true)
             .trusted_proxy("10.0.0.0/8")
             .trusted_proxy("unix")

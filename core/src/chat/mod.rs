@@ -37,6 +37,7 @@ use session::{Origin, Sent, Session, User, Who};
 pub(crate) struct Settings {
     pub(crate) host_name: UserName,
     pub(crate) host_color: Color,
+    pub(crate) reserved_names: Vec<UserName>,
     pub(crate) message_rate: Rate,
     pub(crate) max_text_bytes: u64,
     pub(crate) max_room_count: u64,
@@ -81,7 +82,7 @@ impl Chat {
             sessions: HashMap::new(),
             users: HashMap::new(),
             palette: Palette::new(seed),
-            reserved: Reserved::new(&settings.host_name),
+            reserved: Reserved::new(&settings.host_name, &settings.reserved_names),
             requests: Requests::new(settings.question_count, settings.question_timeout_ms),
             settings,
         }

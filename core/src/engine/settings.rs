@@ -16,6 +16,7 @@ pub(super) fn hub_settings(options: &Options, checked: &Checked) -> HubSettings 
         chat: Settings {
             host_name: checked.host_name.clone(),
             host_color: checked.host_color,
+            reserved_names: checked.reserved_names.clone(),
             message_rate: Rate { per_second: numbers.message_rate, burst: numbers.message_burst },
             max_text_bytes: numbers.max_text_bytes,
             max_room_count: numbers.max_room_count,

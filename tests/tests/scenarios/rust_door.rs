@@ -50,6 +50,7 @@ impl RustDoor {
             ("trusted_proxy", [network]) => options.trusted_proxy(*network),
             ("host_name", [host_name]) => options.host_name(*host_name),
             ("host_color", [color]) => options.host_color(*color),
+            ("reserve_name", [name]) => options.reserve_name(*name),
             ("limits", [limits]) => options.limits(Limits::from_name(limits)?),
             ("adopt_only", [_]) => options.adopt_only(on),
             ("tutorial", [_]) => options.tutorial(on),

@@ -9,10 +9,10 @@ use super::skeleton::{Looks, Skeleton};
 pub(crate) struct Reserved(Looks<()>);
 
 impl Reserved {
-    /// Keeps the host's name and those of an authority.
-    pub(crate) fn new(host: &UserName) -> Reserved {
+    /// Keeps the host's name, those of an authority, and more that the host wants kept.
+    pub(crate) fn new(host: &UserName, more: &[UserName]) -> Reserved {
         let mut looks = Looks::default();
-        for name in AUTHORITIES.into_iter().chain([host.as_str()]) {
+        for name in AUTHORITIES.into_iter().chain([host.as_str()]).chain(more.iter().map(UserName::as_str)) {
             looks.give(Skeleton::of(name), ());
         }
         Reserved(looks)
@@ -65,13 +65,16 @@ mod tests {
     #[test]
     fn kept_names_and_their_look_alikes_get_a_number() {
         let name = |text: &str| UserName::new(text).unwrap();
-        let kept = Reserved::new(&name("Desk"));
+        let kept = Reserved::new(&name("Desk"), &[name("Boss"), name("ТОМ")]);
         for (wanted, given) in [
             ("dESK", "dESK 2"),
             ("ADMIN", "ADMIN 2"),
             ("adrnin", "adrnin 2"),
             ("Ｓystem", "Ｓystem 2"),
             ("5erver", "5erver"),
+            ("B0SS", "B0SS 2"),
+            ("tom", "tom 2"),
+            ("ЅУЅТЕМ", "ЅУЅТЕМ 2"),
             ("Ann", "Ann"),
             ("Admiral", "Admiral"),
         ] {
@@ -83,7 +86,7 @@ mod tests {
     fn a_kept_name_of_full_length_loses_its_end_for_the_number() {
         for long in ["h".repeat(32), "é".repeat(32), "👍🏽".repeat(16)] {
             let host = UserName::new(&long).unwrap();
-            let given = Reserved::new(&host).unreserved(host.clone());
+            let given = Reserved::new(&host, &[]).unreserved(host.clone());
             assert!(given.ends_with(" 2") && given.len() <= 128, "{given}");
             assert!(given.starts_with(&long[..long.len() / 2]), "{given}");
         }
@@ -91,8 +94,8 @@ mod tests {
 
     #[test]
     fn a_number_that_is_kept_itself_is_passed_over() {
-        let host = UserName::new("Admin 2").unwrap();
-        let given = Reserved::new(&host).unreserved(UserName::new("admin").unwrap());
-        assert_eq!(given.as_str(), "admin 3");
+        let name = |text: &str| UserName::new(text).unwrap();
+        let kept = Reserved::new(&name("Admin 2"), &[name("admin 3")]);
+        assert_eq!(kept.unreserved(name("admin")), name("admin 4"));
     }
 }

@@ -72,6 +72,7 @@ impl World {
                 | "ask_may_send"
                 | "host_name"
                 | "host_color"
+                | "reserve_name"
                 | "history"
                 | "history_kept"
                 | "message_rate"
@@ -99,6 +100,11 @@ impl World {
         let settings = Settings {
             host_name: UserName::new(texts.get("host_name").unwrap_or(&"Host")).unwrap(),
             host_color: Color::from_name(texts.get("host_color").unwrap_or(&"black")).unwrap(),
+            reserved_names: texts
+                .get("reserve_name")
+                .map(|name| UserName::new(name).unwrap())
+                .into_iter()
+                .collect(),
             message_rate: Rate { per_second: numbers["message_rate"], burst: numbers["message_burst"] },
             max_text_bytes: numbers["max_text_bytes"],
             max_room_count: numbers["max_room_count"],
