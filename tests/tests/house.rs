@@ -91,7 +91,7 @@ fn words_and_the_pure_floor_do_not_touch_the_world() {
 
 #[test]
 fn the_core_and_the_command_forbid_unsafe_code() {
-    for file in ["core/src/lib.rs", "core/cli/src/main.rs", "tests/src/lib.rs"] {
+    for file in ["core/src/lib.rs", "core/cli/src/main.rs", "tests/src/lib.rs", "tests/bench/src/main.rs"] {
         assert!(text(&root().join(file)).contains("\n#![forbid(unsafe_code)]\n"), "{file}");
     }
 }
@@ -117,7 +117,7 @@ fn every_unsafe_block_says_why_it_is_safe() {
 #[test]
 fn nothing_unwraps_and_nothing_is_left_to_do_outside_tests() {
     let mut wrong = Vec::new();
-    for file in library_files(&["core/src", "core/cli/src", "ffi/src", "node/src"]) {
+    for file in library_files(&["core/src", "core/cli/src", "ffi/src", "node/src", "tests/bench/src"]) {
         for (line, code) in code_lines(&text(&file)) {
             if code.contains(".unwrap()") || code.contains(".expect(\"\")") || code.contains("todo!(") {
                 wrong.push(format!("{}:{line}: {}", short(&file), code.trim()));
@@ -134,7 +134,7 @@ fn the_version_is_written_once() {
     let node: Value = serde_json::from_str(&text(&root().join("node/package.json"))).expect("it is JSON");
     assert_eq!(node["version"], version.as_str(), "node/package.json and Cargo.toml");
     assert!(workspace.contains(&format!("klatsch = {{ path = \"core\", version = \"{version}\" }}")));
-    for member in ["core", "core/cli", "ffi", "node", "tests"] {
+    for member in ["core", "core/cli", "ffi", "node", "tests", "tests/bench"] {
         let manifest = text(&root().join(member).join("Cargo.toml"));
         assert!(
             manifest.contains("\nversion.workspace = true\n"),

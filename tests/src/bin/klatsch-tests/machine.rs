@@ -92,7 +92,7 @@ fn install_packages() {
     }
 }
 
-/// Every folder with a lock file of npm.
+/// Every folder with a lock file of npm, but that of the bench's peers, which only the bench needs.
 fn locked_folders(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_path_buf()];
@@ -106,6 +106,7 @@ fn locked_folders(root: &Path) -> Vec<PathBuf> {
                 && name != "node_modules"
                 && name != "target"
                 && name != ".git"
+                && name != "peers"
             {
                 folders.push(path);
             }

@@ -64,7 +64,7 @@ impl Part {
             Part::Build => build(),
             Part::Rust => {
                 let mut words = vec!["--lib".into(), "--bins".into()];
-                words.extend(test_targets(&["core", "core/cli", "node", "tests"]));
+                words.extend(test_targets(&["core", "core/cli", "node", "tests", "tests/bench"]));
                 let mut count = tests_of_cargo(&words);
                 count += tests_of_cargo(&["--doc".into()]);
                 count
