@@ -1,4 +1,7 @@
-//! For the programs in `tests/fuzz` and `tests/callgrind` alone: no part of the library, and it may change at any time.
+//! For the programs in `tests/fuzz`, `tests/callgrind` and `tests/bench/parts` alone: no part of the library, and it may
+//! change at any time.
+
+pub mod parts;
 
 use crate::wire::{Assembly, Item, Role, Rules, fuzzed};
 

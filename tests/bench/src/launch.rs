@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, setsid};
 
@@ -83,6 +84,8 @@ pub(crate) fn become_program(words: &[String]) -> bool {
         return false;
     };
     let _ = setsid();
+    // If whoever started us is ended, so is this: Ctrl-C does not reach another session.
+    let _ = set_pdeathsig(Signal::SIGKILL);
     let mut cores = CpuSet::new();
     let is_pinned = core
         .parse()
