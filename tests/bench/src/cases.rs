@@ -134,8 +134,9 @@ const fn rated(rate: f64, measured_s: f64) -> Pattern {
     Pattern { rate, ..fanout(1000, 10, 0, measured_s) }
 }
 
+/// 50 who read, and so many who never do.
 const fn slow(slow: usize) -> Pattern {
-    Pattern { slow, size: 4096, rate: 500.0, ..fanout(60, 5, 0, 9.0) }
+    Pattern { slow, size: 4096, rate: 500.0, ..fanout(50 + slow, 5, 0, 9.0) }
 }
 
 const fn quiet(clients: usize, measured_s: f64) -> Pattern {
@@ -267,7 +268,7 @@ pub(crate) const CASES: &[Case] = &[
         only: FEW,
         ..case(
             "unhindered",
-            "60 members, 5 of them saying 500 messages of 4 KB a second together",
+            "50 members, 5 of them saying 500 messages of 4 KB a second together",
             slow(0),
             &[LATENCY_P50, LATENCY_P99, RATE],
         )
@@ -278,7 +279,7 @@ pub(crate) const CASES: &[Case] = &[
             Goal {
                 figure: "deliveries_per_s",
                 bound: Bound::AtLeast,
-                limit: 0.8,
+                limit: 0.95,
                 of: Of::Case("unhindered"),
             },
             // Ten times the most that may wait for one connection.
@@ -287,7 +288,7 @@ pub(crate) const CASES: &[Case] = &[
         only: FEW,
         ..case(
             "slow",
-            "as unhindered, and the last 10 of the 60 never read",
+            "as unhindered, and 10 more members who never read",
             slow(10),
             &[LATENCY_P50, LATENCY_P99, RATE, GROWN],
         )

@@ -1,7 +1,7 @@
 //! Builds and installs what is to be measured. What cannot be had is said, and its servers are left out.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -94,9 +94,9 @@ fn rust_peers(place: &Place) -> Result<(), String> {
     cargo(place, &["--locked", "--manifest-path", &manifest, "--target-dir", &target])
 }
 
-/// Something that cargo has built beside this program.
-fn built(place: &Place, name: &str) -> std::path::PathBuf {
-    place.engine.parent().unwrap_or(Path::new(".")).join(name)
+/// Something that cargo has built for release; nothing: the folder.
+fn built(place: &Place, name: &str) -> PathBuf {
+    place.work.join("../release").join(name)
 }
 
 /// Copies a folder, but not what was installed or built in it.
