@@ -1,6 +1,9 @@
-//! What a process and its children have used so far, from `/proc`.
+//! What a process and its children have used so far: the kernel's own account.
 
 use std::fs;
+
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 
 /// The process and all that descend from it.
 pub(crate) fn tree(pid: u32) -> Vec<u32> {
@@ -22,14 +25,14 @@ pub(crate) fn tree(pid: u32) -> Vec<u32> {
     found
 }
 
-/// Seconds that the threads of these processes have run, to the nanosecond. A thread that has ended is not in it.
+/// Seconds that these processes have run, to the nanosecond, in threads that have ended too.
 pub(crate) fn cpu_s(pids: &[u32]) -> f64 {
-    let tasks = pids.iter().flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten());
-    let runtimes = tasks.flatten().filter_map(|task| {
-        let schedstat = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        schedstat.split_ascii_whitespace().next()?.parse::<f64>().ok()
+    let times = pids.iter().filter_map(|&pid| {
+        let clock = clock_getcpuclockid(Pid::from_raw(pid as i32)).ok()?;
+        let time = clock.now().ok()?;
+        Some(time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)
     });
-    runtimes.sum::<f64>() / 1e9
+    times.sum()
 }
 
 /// Bytes of these processes that are in memory.

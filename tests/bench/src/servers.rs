@@ -124,7 +124,9 @@ fn klatsch(place: &Place, case: &Case, port: u16) -> Vec<String> {
         }
         Way::Guarded => &[],
         Way::Tls => &["--limits", "load-test", "--tls-cert", &cert, "--tls-key", &key],
-        Way::Plain | Way::Deflate => &["--limits", "load-test", "--max-handshake-count", "4096"],
+        Way::Plain | Way::Deflate => {
+            &["--limits", "load-test", "--max-handshake-count", "4096", "--max-connection-count", "19500"]
+        }
     };
     words.extend(more.iter().map(|&word| word.to_owned()));
     words
