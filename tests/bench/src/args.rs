@@ -10,8 +10,11 @@ use crate::servers::{self, SERVERS, Server};
 /// What is wanted.
 pub(crate) enum Command {
     Run(Plan),
-    /// Print the tables of a file again.
-    Table(PathBuf),
+    /// Print the tables of a file again, and perhaps write them into BENCHMARKS.md.
+    Table {
+        file: PathBuf,
+        write: bool,
+    },
     Help,
 }
 
@@ -48,6 +51,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         measured_s: None,
         cores: (0, 1),
     };
+    let mut table = None;
     let mut parser = Parser::from_args(words);
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         let Arg::Long(name) = arg else { return Err(format!("what is {arg:?}? --help")) };
@@ -67,12 +71,15 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
                 let (server, load) = cores.split_once(',').ok_or("--cores SERVER,LOAD, like 0,1")?;
                 plan.cores = (number(server)?, number(load)?);
             }
-            "table" => return Ok(Command::Table(value()?.into())),
+            "table" => table = Some(value()?.into()),
             "help" => return Ok(Command::Help),
             _ => return Err(format!("there is no --{name}; --help shows what there is")),
         }
     }
-    Ok(Command::Run(plan))
+    Ok(match table {
+        Some(file) => Command::Table { file, write: plan.write },
+        None => Command::Run(plan),
+    })
 }
 
 fn named<T>(names: &str, find: fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
@@ -112,7 +119,7 @@ Runs the same chat against Klatsch and others, and prints a table of ratios.
   --seconds S      measure each case for so long
   --cores S,L      the server's core and the load's, like 0,1 (the default)
   --out FILE       where the results go, a line a run; an earlier file is continued
-  --table FILE     only print the tables of such a file
+  --table FILE     measure nothing: print the tables of such a file
   --write          put the tables into BENCHMARKS.md
   --engine FILE    measure this klatsch command, and build none
 ";

@@ -36,8 +36,8 @@ pub(crate) fn about(place: &Place) -> BTreeMap<String, String> {
 }
 
 /// Puts the tables into BENCHMARKS.md.
-pub(crate) fn write(place: &Place, results: &Results) -> Result<(), String> {
-    let file = place.bench.join("../../BENCHMARKS.md");
+pub(crate) fn write(results: &Results) -> Result<(), String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../BENCHMARKS.md");
     let words = |error| format!("{}: {error}", file.display());
     let old = std::fs::read_to_string(&file).map_err(words)?;
     let new = replaced(&old, &body(results)).ok_or_else(|| format!("{}: no marks", file.display()))?;

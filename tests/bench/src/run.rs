@@ -24,10 +24,7 @@ pub(crate) fn run(words: &[String]) -> bool {
             print!("{}", args::help());
             Ok(true)
         }
-        Ok(Command::Table(file)) => Results::read(&file).map(|results| {
-            print!("{}", table::text(&results));
-            true
-        }),
+        Ok(Command::Table { file, write }) => shown(&file, write),
         Ok(Command::Run(plan)) => measure(&plan),
         Err(words) => Err(words),
     };
@@ -35,6 +32,16 @@ pub(crate) fn run(words: &[String]) -> bool {
         eprintln!("klatsch-bench: {words}");
         false
     })
+}
+
+/// Prints the tables of a file of results.
+fn shown(file: &Path, write: bool) -> Result<bool, String> {
+    let results = Results::read(file)?;
+    print!("{}", table::text(&results));
+    if write {
+        report::write(&results)?;
+    }
+    Ok(true)
 }
 
 fn measure(plan: &Plan) -> Result<bool, String> {
@@ -65,7 +72,7 @@ fn measure(plan: &Plan) -> Result<bool, String> {
     }
     println!("{}", table::text(&results));
     if plan.write {
-        report::write(&place, &results)?;
+        report::write(&results)?;
     }
     // Whatever failed has been told; if this fails, it stays.
     let _ = std::fs::remove_dir_all(&place.logs);
