@@ -298,7 +298,7 @@ pub(crate) const CASES: &[Case] = &[
         ..case(
             "rate20",
             "20 messages a second to 1,000 members",
-            rated(20.0, 6.0),
+            rated(20.0, 12.0),
             &[LATENCY_P50, LATENCY_P99],
         )
     },
