@@ -23,6 +23,7 @@ pub(crate) fn about(place: &Place) -> BTreeMap<String, String> {
     tell("kernel", said("uname", &["-sr"]));
     tell("processor", processor());
     tell("cores", Some(std::thread::available_parallelism().map_or(0, usize::from).to_string()));
+    tell("load average before", load_average());
     tell("klatsch", said(&place.engine.display().to_string(), &["--version"]).map(|words| last_word(&words)));
     tell("rustc", said("rustc", &["--version"]));
     tell("node", said("node", &["--version"]));
@@ -80,16 +81,23 @@ fn processor() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// How busy the machine was with other work, in cores: the last minute's average.
+fn load_average() -> Option<String> {
+    Some(std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.to_owned())
+}
+
 fn npm_version(package: &Path) -> Option<String> {
     let text = std::fs::read_to_string(package.join("package.json")).ok()?;
     let value: Value = serde_json::from_str(&text).ok()?;
     Some(value.get("version")?.as_str()?.to_owned())
 }
 
+/// The newest version of a package in a lock file; an older one is something else's.
 fn locked_version(lock: &Path, package: &str) -> Option<String> {
     let text = std::fs::read_to_string(lock).ok()?;
     let name = format!("name = \"{package}\"");
-    let line = text.lines().skip_while(|line| *line != name).nth(1)?;
+    let lines: Vec<&str> = text.lines().collect();
+    let line = lines.get(lines.iter().rposition(|line| *line == name)? + 1)?;
     Some(line.strip_prefix("version = ")?.trim_matches('"').to_owned())
 }
 
