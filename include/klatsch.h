@@ -31,8 +31,9 @@
 //            see handles; klatsch_handle_count counts them. Structs whose members are here are memory as
 //            ever in C.
 // Structs    Those that begin with `size` grow at their end in later versions: the library allocates them,
-//            you read them in place. Members that this header has are there in every later version; for one
-//            that an older library may lack, ask KLATSCH_HAS.
+//            you read them in place. Only a klatsch_stats_t is yours: set its `size` to its sizeof. Members that
+//            this header has are there in every later version; for one that an older library may lack, ask
+//            KLATSCH_HAS.
 // Callbacks  They run on one thread of the library's for each engine, one at a time, in order; they must
 //            return, and no exception or longjmp may leave them. They may call everything but stop and free
 //            of their own engine, which answer KLATSCH_DEADLOCK there.
@@ -178,15 +179,19 @@ enum klatsch_event_kind_t
     // option `question_timeout_ms`; silence refuses. `question`, `subject`, `connection`, `address`, and
     // what that subject names.
     KLATSCH_EVENT_QUESTION = 10,
+    // What became of what the host broadcast, when the option `receipts` is on: told once for each record, after
+    // it was sent to everybody who was in the room then. Who is in none of the counts was gone or was closed.
+    // `room`, `position`, `connection_count`, `sent_count`, `queued_count`, `lagging_count`.
+    KLATSCH_EVENT_RECEIPT = 11,
     // The host was slower than the events: so many had to go, here. The rooms' logs still have the messages
     // among them. `missed_count`.
-    KLATSCH_EVENT_MISSED = 11,
+    KLATSCH_EVENT_MISSED = 12,
     // Something works less well than it should, and the engine goes on. `code`, `reason`.
-    KLATSCH_EVENT_DEGRADED = 12,
+    KLATSCH_EVENT_DEGRADED = 13,
     // Something failed that should not have. `code`, `reason`.
-    KLATSCH_EVENT_ERROR = 13,
+    KLATSCH_EVENT_ERROR = 14,
     // The engine has stopped. Nothing follows until it is started again.
-    KLATSCH_EVENT_STOPPED = 14,
+    KLATSCH_EVENT_STOPPED = 15,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -365,7 +370,15 @@ typedef struct {
     uint64_t member_count;
     // How many events had to go.
     uint64_t missed_count;
-    // The message's place in the room's log.
+    // For how many connections a broadcast was.
+    uint64_t connection_count;
+    // How many of them had all of it at once.
+    uint64_t sent_count;
+    // For how many all or a part of it waits, because they read too slowly.
+    uint64_t queued_count;
+    // How many lag, and will be shown it later.
+    uint64_t lagging_count;
+    // The record's place in the room's log.
     klatsch_position_t position;
     // When the message got its place, in Unix milliseconds.
     uint64_t at_ms;
@@ -470,6 +483,50 @@ typedef struct {
     // Its name.
     klatsch_text_t name;
 } klatsch_room_t;
+
+// A connection that reads too slowly. This struct never grows.
+typedef struct {
+    // Which.
+    uint64_t connection;
+    // How many bytes wait for it.
+    uint64_t waiting_bytes;
+    // For how many milliseconds it has lagged; 0 if it does not.
+    uint64_t lagging_ms;
+} klatsch_slow_connection_t;
+
+// Figures of a running engine. Those of the connections are a moment old at the most; what was counted begins anew
+// with each start.
+typedef struct {
+    // Before the call: `sizeof(klatsch_stats_t)`. After it: how many of those bytes the running library has filled;
+    // see `KLATSCH_HAS`.
+    uint32_t size;
+    // How many connections stand in `slowest`.
+    uint32_t slowest_count;
+    // How many connections there are, those on their way to a WebSocket and those being closed among them.
+    uint64_t connection_count;
+    // How many of them are no WebSockets yet.
+    uint64_t handshake_count;
+    // How many connections lag: they are shown nothing of their room until they have taken what waits for them.
+    uint64_t lagging_count;
+    // How many connections were closed because they read too slowly.
+    uint64_t too_slow_count;
+    // How many rooms there are.
+    uint64_t room_count;
+    // How many bytes came from connections, without what TLS adds.
+    uint64_t received_bytes;
+    // How many bytes their sockets took, without what TLS adds.
+    uint64_t sent_bytes;
+    // How many bytes wait for connections that read too slowly.
+    uint64_t waiting_bytes;
+    // How many bytes the logs of all rooms hold.
+    uint64_t history_bytes;
+    // How many bytes the engine holds in all, about, as `memory_bytes` counts them.
+    uint64_t memory_bytes;
+    // How many events wait for the host.
+    uint64_t event_count;
+    // The connections for which most waits, most first; some tenths of a second old.
+    klatsch_slow_connection_t slowest[8];
+} klatsch_stats_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -676,6 +733,12 @@ klatsch_code_t klatsch_options_ask_admit(klatsch_options_t *options, bool on);
 // - `options`: required.
 // - `on`: default false.
 klatsch_code_t klatsch_options_ask_may_send(klatsch_options_t *options, bool on);
+
+// Sets whether the host is told what became of each of its broadcasts (`KLATSCH_EVENT_RECEIPT`).
+//
+// - `options`: required.
+// - `on`: default false.
+klatsch_code_t klatsch_options_receipts(klatsch_options_t *options, bool on);
 
 // Sets the name under which the host broadcasts.
 //
@@ -886,6 +949,35 @@ klatsch_code_t klatsch_options_deflate_min_bytes(klatsch_options_t *options, uin
 // - `options`: required.
 // - `outbox_bytes`: default 1048576; from 65536 to 1073741824.
 klatsch_code_t klatsch_options_outbox_bytes(klatsch_options_t *options, uint64_t outbox_bytes);
+
+// How many threads serve the connections, each its own share of them. 0: as many as there are processors for
+// the process; in Node, one.
+//
+// - `options`: required.
+// - `shard_count`: default 0; from 0 to 64.
+klatsch_code_t klatsch_options_shard_count(klatsch_options_t *options, uint64_t shard_count);
+
+// From how many waiting bytes on a connection lags: it is shown nothing more of its room until it has taken
+// what waits, and then what it missed, from the room's log; with 1013 it is closed if that is more than 256
+// KiB or no longer kept.
+//
+// - `options`: required.
+// - `lag_bytes`: default 65536; from 1024 to 1073741824.
+klatsch_code_t klatsch_options_lag_bytes(klatsch_options_t *options, uint64_t lag_bytes);
+
+// For how many milliseconds a connection may lag; then it is closed with 1013.
+//
+// - `options`: required.
+// - `lag_timeout_ms`: default 30000; from 100 to 3600000.
+klatsch_code_t klatsch_options_lag_timeout_ms(klatsch_options_t *options, uint64_t lag_timeout_ms);
+
+// How many bytes the engine may hold in all, about. When it nears that, it answers new connections 503, then
+// closes slow readers, then shows no history; the host is told `degraded`. 0: no limit but all the others
+// together.
+//
+// - `options`: required.
+// - `memory_bytes`: default 0; from 0 to 1099511627776.
+klatsch_code_t klatsch_options_memory_bytes(klatsch_options_t *options, uint64_t memory_bytes);
 
 // Makes an engine that does not run yet, and checks its options.
 //
@@ -1277,6 +1369,17 @@ const klatsch_room_t *klatsch_rooms_at(const klatsch_rooms_t *rooms, size_t inde
 //
 // - `rooms`: may be NULL.
 void klatsch_rooms_free(klatsch_rooms_t *rooms);
+
+// Reads the figures of the running engine: how many connections, how much waits, which of them read too slowly.
+//
+// - `engine`: required.
+// - `out_stats`: required. A struct of the caller's, whose `size` is set; gets the figures. Whatever else is in it
+//   is not looked at, and members that the running library does not have are left as they are.
+//
+// Fails with `KLATSCH_NOT_RUNNING`; with `KLATSCH_INVALID_ARGUMENT` also when `size` is too small.
+klatsch_code_t klatsch_engine_stats(klatsch_engine_t *engine,
+                                    klatsch_stats_t *out_stats,
+                                    klatsch_error_t **out_error);
 
 #ifdef __cplusplus
 }  // extern "C"

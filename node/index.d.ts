@@ -60,6 +60,43 @@ export interface Room {
   readonly position: Position;
 }
 
+/** Figures of a running engine; those of the connections are a moment old at the most. */
+export interface Stats {
+  /** How many connections there are, those on their way to a WebSocket and those being closed among them. */
+  readonly connectionCount: number;
+  /** How many of them are no WebSockets yet. */
+  readonly handshakeCount: number;
+  /** How many connections lag: they are shown nothing of their room until they have taken what waits for them. */
+  readonly laggingCount: number;
+  /** How many connections were closed because they read too slowly, since the start. */
+  readonly tooSlowCount: number;
+  /** How many rooms there are. */
+  readonly roomCount: number;
+  /** How many bytes came from connections since the start, without what TLS adds. */
+  readonly receivedBytes: number;
+  /** How many bytes their sockets took since the start, without what TLS adds. */
+  readonly sentBytes: number;
+  /** How many bytes wait for connections that read too slowly. */
+  readonly waitingBytes: number;
+  /** How many bytes the logs of all rooms hold. */
+  readonly historyBytes: number;
+  /** How many bytes the engine holds in all, about, as the option `memoryBytes` counts them. */
+  readonly memoryBytes: number;
+  /** How many events wait for your listeners. */
+  readonly eventCount: number;
+  /** The connections for which most waits, at most 8, most first; some tenths of a second old. */
+  readonly slowest: readonly SlowConnection[];
+}
+
+/** A connection that reads too slowly. */
+export interface SlowConnection {
+  readonly connection: number;
+  /** How many bytes wait for it. */
+  readonly waitingBytes: number;
+  /** For how many milliseconds it has lagged; 0 if it does not. */
+  readonly laggingMs: number;
+}
+
 export interface StartedEvent {
   /** `IP:PORT`, one for each `listen` that is TCP, in their order. */
   readonly addresses: readonly string[];
@@ -121,6 +158,20 @@ export interface RefusedEvent {
   readonly error: KlatschError;
 }
 
+export interface ReceiptEvent {
+  readonly room: string;
+  /** The record's position, as {@link Engine.broadcast} gave it. */
+  readonly position: Position;
+  /** For how many connections it was. */
+  readonly connectionCount: number;
+  /** How many of them had all of it at once. */
+  readonly sentCount: number;
+  /** For how many all or a part of it waits, because they read too slowly. */
+  readonly queuedCount: number;
+  /** How many lag, and will be shown it later. */
+  readonly laggingCount: number;
+}
+
 export interface MissedEvent {
   /** How many events had to go. */
   readonly count: number;
@@ -146,6 +197,11 @@ export interface EngineEvents {
   disconnected: [event: DisconnectedEvent];
   /** A connection, or something it wanted, was refused. */
   refused: [event: RefusedEvent];
+  /**
+   * What became of what you broadcast, with the option `receipts`: told once for each record, after it was sent to
+   * everybody who was in the room then. Who is in none of the counts was gone or was closed.
+   */
+  receipt: [event: ReceiptEvent];
   /**
    * Your listeners were slower than the events: so many had to go, here. The rooms' logs still have the
    * messages among them ({@link Engine.history}).
@@ -281,6 +337,8 @@ export interface EngineOptions {
    * Whether messages are compressed (permessage-deflate) for clients that offer it, as browsers do. Default true.
    */
   deflate?: boolean | undefined;
+  /** Whether `receipt` tells what became of each {@link Engine.broadcast}. Default false. */
+  receipts?: boolean | undefined;
   /** The name under which the host broadcasts. Default `Host`. */
   hostName?: string | undefined;
   /**
@@ -428,15 +486,37 @@ export interface EngineOptions {
    */
   controlBurst?: number | undefined;
   /**
+   * How many threads serve the connections, each its own share of them. 0: as many as there are processors for the
+   * process; in Node, one. Default 0; from 0 to 64.
+   */
+  shardCount?: number | undefined;
+  /**
    * From how many bytes on what is sent to a connection at once is compressed, if it is agreed on; less goes plain,
    * because compressing it saves next to nothing. Default 512; from 1 to 1073741824.
    */
   deflateMinBytes?: number | undefined;
   /**
+   * From how many waiting bytes on a connection lags: it is shown nothing more of its room until it has taken what
+   * waits, and then what it missed, from the room's log; with 1013 it is closed if that is more than 256 KiB or no
+   * longer kept. Default 65536; from 1024 to 1073741824.
+   */
+  lagBytes?: number | undefined;
+  /**
+   * For how many milliseconds a connection may lag; then it is closed with 1013. Default 30000; from 100 to
+   * 3600000.
+   */
+  lagTimeoutMs?: number | undefined;
+  /**
    * How many bytes may wait for one connection that reads too slowly; past it the connection is closed with 1013.
    * Default 1048576; from 65536 to 1073741824.
    */
   outboxBytes?: number | undefined;
+  /**
+   * How many bytes the engine may hold in all, about. When it nears that, it answers new connections 503, then
+   * closes slow readers, then shows no history; the host is told `degraded`. 0: no limit but all the others
+   * together. Default 0; from 0 to 1099511627776.
+   */
+  memoryBytes?: number | undefined;
   // End of the numbers.
 }
 
@@ -639,6 +719,8 @@ export class Engine extends EventEmitter {
    */
   history(room: string, options?: { before?: number | undefined; limit?: number | undefined }): Message[];
 
+  /** Figures of the running engine: how many connections, how much waits, which of them read too slowly. */
+  stats(): Stats;
   /**
    * Takes over the WebSockets of an HTTP server of your own, on its port: all of them, or those of one path
    * (which the engine must serve: `path`, `raw`). The engine owns them from then on: `server.close()` does not wait

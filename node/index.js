@@ -154,6 +154,10 @@ class Engine extends EventEmitter {
     return JSON.parse(call(() => this.#native.history(room, before, limit)));
   }
 
+  stats() {
+    return JSON.parse(call(() => this.#native.stats()));
+  }
+
   attach(server, options = {}) {
     const { path } = readFields('attach', options, { path: undefined });
     if (path !== undefined) text('path', path);

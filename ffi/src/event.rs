@@ -44,15 +44,19 @@ pub enum klatsch_event_kind_t {
     /// option `question_timeout_ms`; silence refuses. `question`, `subject`, `connection`, `address`, and
     /// what that subject names.
     KLATSCH_EVENT_QUESTION = 10,
+    /// What became of what the host broadcast, when the option `receipts` is on: told once for each record, after
+    /// it was sent to everybody who was in the room then. Who is in none of the counts was gone or was closed.
+    /// `room`, `position`, `connection_count`, `sent_count`, `queued_count`, `lagging_count`.
+    KLATSCH_EVENT_RECEIPT = 11,
     /// The host was slower than the events: so many had to go, here. The rooms' logs still have the messages
     /// among them. `missed_count`.
-    KLATSCH_EVENT_MISSED = 11,
+    KLATSCH_EVENT_MISSED = 12,
     /// Something works less well than it should, and the engine goes on. `code`, `reason`.
-    KLATSCH_EVENT_DEGRADED = 12,
+    KLATSCH_EVENT_DEGRADED = 13,
     /// Something failed that should not have. `code`, `reason`.
-    KLATSCH_EVENT_ERROR = 13,
+    KLATSCH_EVENT_ERROR = 14,
     /// The engine has stopped. Nothing follows until it is started again.
-    KLATSCH_EVENT_STOPPED = 14,
+    KLATSCH_EVENT_STOPPED = 15,
 }
 
 /// What a connection speaks.
@@ -115,7 +119,15 @@ pub struct klatsch_event_t {
     pub member_count: u64,
     /// How many events had to go.
     pub missed_count: u64,
-    /// The message's place in the room's log.
+    /// For how many connections a broadcast was.
+    pub connection_count: u64,
+    /// How many of them had all of it at once.
+    pub sent_count: u64,
+    /// For how many all or a part of it waits, because they read too slowly.
+    pub queued_count: u64,
+    /// How many lag, and will be shown it later.
+    pub lagging_count: u64,
+    /// The record's place in the room's log.
     pub position: klatsch_position_t,
     /// When the message got its place, in Unix milliseconds.
     pub at_ms: u64,
@@ -275,6 +287,18 @@ impl Told {
                 told.address = address(texts, question.address);
                 self.fill_subject(&question.subject);
             }
+            Event::Receipt {
+                room,
+                position: at,
+                connection_count,
+                sent_count,
+                queued_count,
+                lagging_count,
+            } => {
+                (told.room, told.position) = (texts.text(room), position(*at));
+                (told.connection_count, told.sent_count) = (*connection_count, *sent_count);
+                (told.queued_count, told.lagging_count) = (*queued_count, *lagging_count);
+            }
             Event::Missed { count } => told.missed_count = *count,
             Event::Degraded { error } | Event::Error { error } => {
                 (told.code, told.reason) = failure(texts, error);
@@ -350,6 +374,10 @@ const EMPTY: klatsch_event_t = klatsch_event_t {
     close_code: 0,
     member_count: 0,
     missed_count: 0,
+    connection_count: 0,
+    sent_count: 0,
+    queued_count: 0,
+    lagging_count: 0,
     position: klatsch_position_t { epoch: 0, offset: 0 },
     at_ms: 0,
     room: klatsch_text_t::NONE,

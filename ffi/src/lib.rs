@@ -5,7 +5,7 @@
 //!
 //! | file | one job |
 //! | --- | --- |
-//! | `version` `error` `options` `engine` `events` `event` `calls` `message` | the functions and types of the header, in its order |
+//! | `version` `error` `options` `engine` `events` `event` `calls` `message` `stats` | the functions and types of the header, in its order |
 //! | `host` | what stands behind an engine's handle: its life, and the thread that calls back |
 //! | `handle` | numbers for objects, so that no wrong pointer is ever followed |
 //! | `guard` | the wall that no panic passes |
@@ -32,6 +32,8 @@ mod calls;
 
 mod message;
 
+mod stats;
+
 // What is behind them.
 mod bell;
 mod guard;
@@ -46,5 +48,6 @@ pub use event::*;
 pub use events::*;
 pub use message::*;
 pub use options::*;
+pub use stats::*;
 pub use text::klatsch_text_t;
 pub use version::*;

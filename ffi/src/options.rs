@@ -371,6 +371,18 @@ pub unsafe extern "C" fn klatsch_options_ask_may_send(
     set(options, |options| Ok(options.ask_may_send(on)))
 }
 
+/// Sets whether the host is told what became of each of its broadcasts (`KLATSCH_EVENT_RECEIPT`).
+///
+/// - `options`: required.
+/// - `on`: default false.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_receipts(
+    options: *mut klatsch_options_t,
+    on: bool,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.receipts(on)))
+}
+
 /// Sets the name under which the host broadcasts.
 ///
 /// - `options`: required.

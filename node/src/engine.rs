@@ -254,6 +254,12 @@ impl NativeEngine {
         })
     }
 
+    /// A JSON object.
+    #[napi]
+    pub fn stats(&self) -> Result<String, Failure> {
+        self.call(|| self.engine.stats().map(|stats| message::stats(&stats)))
+    }
+
     /// Answers a question: `allow`, `allow_as` (name, user), `rewrite` (text) or `refuse` (reason).
     #[napi]
     pub fn answer(

@@ -66,6 +66,15 @@ fn add_fields<'out>(object: Object<'out>, event: &Event) -> Object<'out> {
             add_error(add_address(object, *address), error)
         }
         Event::Question(question) => add_question(object, question),
+        Event::Receipt { room, position, connection_count, sent_count, queued_count, lagging_count } => {
+            object
+                .text("room", room)
+                .field("position", |out| message::write_position(out, *position))
+                .number("connectionCount", *connection_count)
+                .number("sentCount", *sent_count)
+                .number("queuedCount", *queued_count)
+                .number("laggingCount", *lagging_count)
+        }
         Event::Missed { count } => object.number("count", *count),
         Event::Degraded { error } | Event::Error { error } => add_error(object, error),
         // `stopped`, and whatever the core learns to tell before this door does.
@@ -224,6 +233,18 @@ mod tests {
                 json!(["question", {"subject": "admit", "id": 4, "connection": 7, "address": null,
                     "dialect": "tutorial", "room": "lobby", "path": "/", "query": "room=lobby",
                     "headers": [["host", "x"]]}]),
+            ),
+            (
+                Event::Receipt {
+                    room: room.clone(),
+                    position: Position { epoch: 5, offset: 2 },
+                    connection_count: 10,
+                    sent_count: 5,
+                    queued_count: 3,
+                    lagging_count: 1,
+                },
+                json!(["receipt", {"room": "lobby", "position": {"epoch": 5, "offset": 2},
+                    "connectionCount": 10, "sentCount": 5, "queuedCount": 3, "laggingCount": 1}]),
             ),
             (
                 Event::Question(Question {

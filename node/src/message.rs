@@ -1,6 +1,6 @@
-//! What stands in rooms, as JSON with the names it has in JavaScript.
+//! What stands in rooms, and the engine's figures, as JSON with the names they have in JavaScript.
 
-use klatsch::{Member, Message, Position, Room};
+use klatsch::{Member, Message, Position, Room, SlowConnection, Stats};
 
 use crate::json::{self, Object};
 
@@ -56,4 +56,32 @@ pub(crate) fn rooms(rooms: &[Room]) -> String {
             .field("position", |out| write_position(out, room.position))
             .end();
     })
+}
+
+/// The engine's figures.
+pub(crate) fn stats(stats: &Stats) -> String {
+    let mut out = Vec::new();
+    Object::new(&mut out)
+        .number("connectionCount", stats.connection_count)
+        .number("handshakeCount", stats.handshake_count)
+        .number("laggingCount", stats.lagging_count)
+        .number("tooSlowCount", stats.too_slow_count)
+        .number("roomCount", stats.room_count)
+        .number("receivedBytes", stats.received_bytes)
+        .number("sentBytes", stats.sent_bytes)
+        .number("waitingBytes", stats.waiting_bytes)
+        .number("historyBytes", stats.history_bytes)
+        .number("memoryBytes", stats.memory_bytes)
+        .number("eventCount", stats.event_count)
+        .field("slowest", |out| json::array_into(out, &stats.slowest, write_slow_connection))
+        .end();
+    json::finish(out)
+}
+
+fn write_slow_connection(out: &mut Vec<u8>, slow: &SlowConnection) {
+    Object::new(out)
+        .number("connection", slow.connection.0)
+        .number("waitingBytes", slow.waiting_bytes)
+        .number("laggingMs", slow.lagging_ms)
+        .end();
 }

@@ -11,7 +11,8 @@ pub(crate) fn read(text: &str, ask_admit: bool, ask_may_send: bool) -> Result<Op
     let fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
         Error::new(ErrorCode::InvalidArgument, format!("the options are no object: {error}"))
     })?;
-    let mut options = Options::new().ask_admit(ask_admit).ask_may_send(ask_may_send);
+    let mut options =
+        Options::new().ask_admit(ask_admit).ask_may_send(ask_may_send).shard_count(SHARDS_IN_NODE);
     // First, because it sets several of the others, which hold when they are set too.
     if let Some(value) = fields.get("limits") {
         options = options.limits(Limits::from_name(string("limits", value)?)?);
@@ -91,6 +92,7 @@ fn set(mut options: Options, name: &str, value: &Value) -> Result<Options, Error
         "page" => options = options.page(boolean(name, value)?),
         "deflate" => options = options.deflate(boolean(name, value)?),
         "requireOrigin" => options = options.require_origin(boolean(name, value)?),
+        "receipts" => options = options.receipts(boolean(name, value)?),
         _ => {
             let Some(option) = NUMBER_OPTIONS.iter().find(|option| camel_case(option.name) == name) else {
                 let nearest = nearest(name);
@@ -217,7 +219,7 @@ fn edits(from: &[char], to: &[char]) -> usize {
     row[to.len()]
 }
 
-const VALUE_OPTIONS: [&str; 17] = [
+const VALUE_OPTIONS: [&str; 18] = [
     "listen",
     "adoptOnly",
     "tlsFiles",
@@ -231,6 +233,7 @@ const VALUE_OPTIONS: [&str; 17] = [
     "requireOrigin",
     "trustedProxy",
     "deflate",
+    "receipts",
     "hostName",
     "hostColor",
     "reserveName",
@@ -254,6 +257,10 @@ const SNAKE_NAMES: [&str; 10] = [
     "reserve_name",
 ];
 
+/// What a `shard_count` of 0 means here: the machine's other processors are for the host's own threads, and the host's
+/// JavaScript has one.
+const SHARDS_IN_NODE: u64 = 1;
+
 /// How much of a wrong value is quoted.
 const SHOWN_CHARS: usize = 80;
 
@@ -273,9 +280,9 @@ mod tests {
             "listen": [0, "127.0.0.1:0"], "path": "/chat", "raw": {"/echo": "", "/game": "game.v1"},
             "tutorial": true, "page": false, "allowOrigin": "https://a.example", "allowHost": ["a.example"],
             "tlsFiles": {"cert": "a.pem", "key": "b.pem"}, "tlsPem": [{"cert": "c", "key": "d"}],
-            "requireOrigin": true, "trustedProxy": ["10.0.0.0/8", "unix"], "deflate": false,
+            "requireOrigin": true, "trustedProxy": ["10.0.0.0/8", "unix"], "deflate": false, "receipts": true,
             "hostName": "Bot", "hostColor": "red", "reserveName": "Boss", "limits": "load-test",
-            "messageRate": 7, "historyKept": 50
+            "messageRate": 7, "historyKept": 50, "shardCount": 3
         }"#;
         let options = format!("{:?}", read(json, true, false).unwrap());
         let by_hand = Options::new()
@@ -295,16 +302,26 @@ mod tests {
             .trusted_proxy("10.0.0.0/8")
             .trusted_proxy("unix")
             .deflate(false)
+            .receipts(true)
             .host_name("Bot")
             .host_color("red")
             .reserve_name("Boss")
             .message_rate(7)
-            .history_kept(50);
+            .history_kept(50)
+            .shard_count(3);
         assert_eq!(options, format!("{by_hand:?}"));
         let listed =
             r#"{"raw": [{"path": "/echo"}, {"path": "/game", "subprotocol": "game.v1"}], "adoptOnly": true}"#;
-        let by_hand = Options::new().raw("/echo", "").raw("/game", "game.v1").adopt_only(true);
+        let by_hand = Options::new().raw("/echo", "").raw("/game", "game.v1").adopt_only(true).shard_count(1);
         assert_eq!(format!("{:?}", read(listed, false, false).unwrap()), format!("{by_hand:?}"));
+    }
+
+    #[test]
+    fn an_engine_has_one_shard_unless_the_host_says_how_many() {
+        for (json, shard_count) in [("{}", 1), (r#"{"shardCount": 0}"#, 1), (r#"{"shardCount": 2}"#, 2)] {
+            let by_hand = Options::new().shard_count(shard_count);
+            assert_eq!(format!("{:?}", read(json, false, false).unwrap()), format!("{by_hand:?}"), "{json}");
+        }
     }
 
     #[test]
@@ -334,6 +351,7 @@ mod tests {
             (r#"{"listen": true}"#, "IP:PORT"),
             (r#"{"listen": [null]}"#, "IP:PORT"),
             (r#"{"page": 1}"#, "page is 1; it must be true or false"),
+            (r#"{"receipts": "yes"}"#, "receipts is \"yes\"; it must be true or false"),
             (r#"{"path": 1}"#, "path is 1; it must be a text"),
             (r#"{"allowOrigin": [1]}"#, "allowOrigin is 1"),
             (r#"{"raw": "/echo"}"#, "an object like"),

@@ -2,7 +2,17 @@
 import { EventEmitter, once } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { Engine, KlatschError, type ErrorCode, type Message, type MessageEvent, type Position } from 'klatsch';
+import {
+  Engine,
+  KlatschError,
+  type ErrorCode,
+  type Message,
+  type MessageEvent,
+  type Position,
+  type ReceiptEvent,
+  type SlowConnection,
+  type Stats,
+} from 'klatsch';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function isTrue<T extends true>(): T | void {}
@@ -15,6 +25,9 @@ new Engine({ listen: 1337, page: false, limits: 'load-test', history: 50, hostCo
 new Engine({ listen: [0, '[::1]:0'] as const, raw: { '/echo': '' }, allowOrigin: ['https://a.example'] });
 new Engine({ raw: [{ path: '/echo' }, { path: '/game', subprotocol: 'game.v1' }], adoptOnly: true });
 new Engine({ listen: undefined, history: undefined, signal: new AbortController().signal });
+new Engine({ receipts: true, shardCount: 2, lagBytes: 65_536, lagTimeoutMs: 5_000, memoryBytes: 1_000_000 });
+// @ts-expect-error true or false
+new Engine({ receipts: 'lobby' });
 // @ts-expect-error no such option
 new Engine({ histroy: 5 });
 // @ts-expect-error a port has no name here
@@ -92,6 +105,16 @@ engine.stop({ graceMs: 0 });
 engine.ref().unref().ref();
 const messages: Message[] = engine.history('lobby', { before: 5, limit: 10 });
 engine.history('lobby', {});
+const stats: Stats = engine.stats();
+isTrue<Equal<typeof stats.slowest, readonly SlowConnection[]>>();
+isTrue<Equal<typeof stats.connectionCount, number>>();
+stats.slowest.map(({ connection, waitingBytes, laggingMs }) => connection + waitingBytes + laggingMs);
+// @ts-expect-error read only
+stats.laggingCount = 0;
+// @ts-expect-error the core's spelling
+stats.waiting_bytes;
+// @ts-expect-error no such figure
+stats.memberCount;
 isTrue<Equal<ReturnType<Engine['memberCount']>, number>>();
 isTrue<Equal<ReturnType<Engine['broadcastAll']>, void>>();
 // @ts-expect-error a message has no connection in the log
@@ -148,6 +171,13 @@ engine.on('refused', ({ connection, error }) => {
   isTrue<Equal<typeof connection, number | null>>();
   isTrue<Equal<typeof error, KlatschError>>();
 });
+engine.on('receipt', (receipt) => {
+  isTrue<Equal<typeof receipt, ReceiptEvent>>();
+  isTrue<Equal<typeof receipt.position, Position>>();
+  return receipt.sentCount + receipt.queuedCount + receipt.laggingCount === receipt.connectionCount;
+});
+// @ts-expect-error no such event
+engine.on('receipts', () => {});
 engine.on('missed', ({ count }) => count + 1);
 engine.on('degraded', (error) => error.code);
 engine.on('error', (error) => error.message);

@@ -62,6 +62,7 @@ static void options_refuse_what_are_no_options(void)
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_require_origin(H, true));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_ask_admit(H, true));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_ask_may_send(H, true));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_receipts(H, true));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_host_name(H, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_host_color(H, X));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_reserve_name(H, X));
@@ -91,7 +92,12 @@ static void options_refuse_what_are_no_options(void)
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_message_burst(H, 1));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_control_rate(H, 1));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_control_burst(H, 1));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_shard_count(H, 1));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_deflate_min_bytes(H, 1));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_lag_bytes(H, 1));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_lag_timeout_ms(H, 1));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_outbox_bytes(H, 1));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_options_memory_bytes(H, 1));
         klatsch_options_free(H);
     })
 }
@@ -105,6 +111,7 @@ static void an_engine_refuses_what_is_no_engine(void)
     klatsch_members_t *members = NULL;
     klatsch_messages_t *messages = NULL;
     klatsch_engine_t *made = NULL;
+    klatsch_stats_t stats = { .size = sizeof stats, .room_count = 77 };
     FOR_HANDLES(klatsch_engine_t, {
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_start(H, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_stop(H, 0, &error));
@@ -124,12 +131,13 @@ static void an_engine_refuses_what_is_no_engine(void)
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_members(H, X, &members, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_member_count(H, X, &count, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_history(H, X, 0, 1, &messages, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_stats(H, &stats, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_answer(H, 1, KLATSCH_ALLOW, X, X, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_adopt_fd(H, 0, NULL, 0, &error));
         FAILS(H ? KLATSCH_INVALID_ARGUMENT : KLATSCH_OK, klatsch_engine_free(H));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_new((klatsch_options_t *)H, &made, &error));
     })
-    CHECK(!batch && !rooms && !members && !messages && !made);
+    CHECK(!batch && !rooms && !members && !messages && !made && stats.room_count == 77);
 }
 
 static void lists_and_errors_that_are_none_are_empty(void)
@@ -254,6 +262,7 @@ static void a_running_engine_refuses_bad_arguments(klatsch_engine_t *engine)
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_members(engine, X, place, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_member_count(engine, X, place, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_history(engine, X, 0, 1, place, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_stats(engine, place, &error));
         // No place for an error is no failure of its own.
         CHECK(klatsch_engine_broadcast_all(engine, NULL, 0, place) == KLATSCH_INVALID_ARGUMENT);
     }
@@ -266,6 +275,36 @@ static void a_running_engine_refuses_bad_arguments(klatsch_engine_t *engine)
     FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_addresses(engine, 0, buffer, 9, NULL, &error));
     FAILS(KLATSCH_INVALID_ARGUMENT,
           klatsch_engine_addresses(engine, 0, buffer, sizeof buffer, misaligned, &error));
+}
+
+// A struct of a program that was compiled with another version's header: too small is refused, and of a larger one
+// only what this version knows is written.
+static void figures_fit_in_the_struct_that_they_are_given(klatsch_engine_t *engine)
+{
+    struct {
+        klatsch_stats_t known;
+        unsigned char newer[64];
+    } place, untouched;
+    static const uint32_t too_small[] = { 0, 1, 4, 8, sizeof(klatsch_stats_t) - 1 };
+    memset(&place, 0x77, sizeof place);
+    for (size_t i = 0; i < sizeof too_small / sizeof *too_small; i++) {
+        place.known.size = too_small[i];
+        untouched = place;
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_stats(engine, &place.known, &error));
+        CHECK(memcmp(&place, &untouched, sizeof place) == 0);
+    }
+    memset(&untouched, 0x77, sizeof untouched);
+    static const uint32_t large[] = { sizeof(klatsch_stats_t), sizeof place, UINT32_MAX };
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        memset(&place, 0x77, sizeof place);
+        place.known.size = large[i];
+        OK(klatsch_engine_stats(engine, &place.known, &error));
+        CHECK(place.known.size == sizeof(klatsch_stats_t));
+        CHECK(KLATSCH_HAS(&place.known, klatsch_stats_t, slowest));
+        CHECK(place.known.connection_count == 0 && place.known.slowest_count == 0);
+        CHECK(place.known.slowest[7].lagging_ms == 0);
+        CHECK(memcmp(place.newer, untouched.newer, sizeof place.newer) == 0);
+    }
 }
 
 // A page that ends where memory ends: one byte too many is a crash.
@@ -315,6 +354,7 @@ int main(void)
     klatsch_engine_t *engine = engine_with(NULL);
     OK(klatsch_engine_start(engine, &error));
     a_running_engine_refuses_bad_arguments(engine);
+    figures_fit_in_the_struct_that_they_are_given(engine);
     nothing_is_read_past_a_length(engine);
     OK(klatsch_engine_free(engine));
     CHECK(klatsch_handle_count() == 0);

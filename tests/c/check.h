@@ -68,6 +68,8 @@ static inline int port_of(klatsch_engine_t *engine)
 struct heard {
     uint32_t kind;
     uint64_t connection, question, member_count;
+    uint64_t connection_count, sent_count, queued_count, lagging_count;
+    klatsch_position_t position;
     uint32_t subject, code, close_code, payload_kind;
     size_t data_length;
     char room[80], name[140], text[256];
@@ -111,6 +113,11 @@ static inline void record_event(void *user_data, const klatsch_event_t *event)
     heard->connection = event->connection;
     heard->question = event->question;
     heard->member_count = event->member_count;
+    heard->connection_count = event->connection_count;
+    heard->sent_count = event->sent_count;
+    heard->queued_count = event->queued_count;
+    heard->lagging_count = event->lagging_count;
+    heard->position = event->position;
     heard->subject = event->subject;
     heard->code = event->code;
     heard->close_code = event->close_code;

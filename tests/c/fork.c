@@ -27,6 +27,8 @@ int main(void)
         FAILS(KLATSCH_FORKED, klatsch_engine_broadcast_all(engine, KLATSCH_TEXT("x"), &error));
         FAILS(KLATSCH_FORKED, klatsch_engine_member_count(engine, KLATSCH_TEXT("lobby"), &count, &error));
         FAILS(KLATSCH_FORKED, klatsch_engine_addresses(engine, 0, NULL, 0, &address_count, &error));
+        klatsch_stats_t stats = { .size = sizeof stats };
+        FAILS(KLATSCH_FORKED, klatsch_engine_stats(engine, &stats, &error));
         FAILS(KLATSCH_FORKED, klatsch_engine_reload_tls(engine, &error));
         FAILS(KLATSCH_FORKED, klatsch_engine_adopt_fd(engine, 0, NULL, 0, &error));
         FAILS(KLATSCH_FORKED, klatsch_engine_free(engine));
