@@ -160,6 +160,15 @@ static void put_event(const klatsch_event_t *event)
             put(event->text);
         }
         break;
+    case KLATSCH_EVENT_RECEIPT:
+        put_name("receipt");
+        put(event->room);
+        put_number(event->position.offset);
+        put_number(event->connection_count);
+        put_number(event->sent_count);
+        put_number(event->queued_count);
+        put_number(event->lagging_count);
+        break;
     case KLATSCH_EVENT_MISSED:
         put_name("missed");
         put_number(event->missed_count);
@@ -249,6 +258,7 @@ static void do_option(char **field)
         { "adopt_only", klatsch_options_adopt_only }, { "tutorial", klatsch_options_tutorial },
         { "page", klatsch_options_page }, { "require_origin", klatsch_options_require_origin },
         { "deflate", klatsch_options_deflate }, { "ask_admit", klatsch_options_ask_admit }, { "ask_may_send", klatsch_options_ask_may_send },
+        { "receipts", klatsch_options_receipts },
     };
     static const struct {
         const char *name;
@@ -415,6 +425,21 @@ static void do_history(char **field)
     klatsch_messages_free(messages);
 }
 
+static void do_stats(char **field)
+{
+    (void)field;
+    klatsch_stats_t stats = { .size = sizeof stats };
+    klatsch_code_t code = klatsch_engine_stats(engine, &stats, &error);
+    reply(code);
+    if (code == KLATSCH_OK) {
+        put_number(stats.connection_count);
+        put_number(stats.handshake_count);
+        put_number(stats.lagging_count);
+        put_number(stats.room_count);
+    }
+    end();
+}
+
 static void do_answer(char **field)
 {
     uint32_t verdict = 0;
@@ -453,6 +478,7 @@ static const struct {
     { "members", 1, do_members },         // ROOM: ok (USER NAME COLOR CONNECTION_COUNT)...
     { "member_count", 1, do_member_count }, // ROOM: ok COUNT
     { "history", 3, do_history },         // ROOM BEFORE LIMIT: ok (OFFSET NAME TEXT)...
+    { "stats", 0, do_stats },             // ok CONNECTION_COUNT HANDSHAKE_COUNT LAGGING_COUNT ROOM_COUNT
     { "answer", 2, do_answer },           // QUESTION allow | allow_as USER NAME | rewrite TEXT | refuse REASON
 };
 

@@ -53,6 +53,8 @@ const events = {
     typeof data === 'string' ? [connection, 'text', data] : [connection, 'binary', data.toString('hex')],
   disconnected: ({ connection, code, reason }) => [connection, code, reason],
   refused: ({ connection, error }) => [connection, error.code],
+  receipt: ({ room, position, connectionCount, sentCount, queuedCount, laggingCount }) =>
+    [room, position.offset, connectionCount, sentCount, queuedCount, laggingCount],
   missed: ({ count }) => [count],
   degraded: (error) => [error.code],
   error: (error) => [error.code],
@@ -113,6 +115,10 @@ const commands = {
     engine
       .history(room, { before: Number(before), limit: Number(limit) })
       .flatMap(({ position, name, text }) => [position.offset, name, text]),
+  stats() {
+    const { connectionCount, handshakeCount, laggingCount, roomCount } = engine.stats();
+    return [connectionCount, handshakeCount, laggingCount, roomCount];
+  },
   answer(question, verdict, ...fields) {
     const resolve = open.get(Number(question));
     if (resolve === undefined) throw new KlatschError('unknown_question', `no question ${question} is open`);

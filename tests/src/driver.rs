@@ -38,6 +38,7 @@ pub trait Door {
     /// | `members ROOM` | (user, name, color, connection count)… |
     /// | `member_count ROOM` | count |
     /// | `history ROOM BEFORE LIMIT` | (offset, name, text)… |
+    /// | `stats` | connection count, handshake count, lagging count, room count |
     /// | `answer QUESTION VERDICT…` (`allow`, `allow_as USER NAME`, `rewrite TEXT`, `refuse REASON`) | |
     ///
     /// # Errors
@@ -60,6 +61,7 @@ pub trait Door {
     /// | `disconnected` | connection, code, reason |
     /// | `refused` | connection or empty, code name |
     /// | `question` | id, `admit`, connection, dialect, room, path; or id, `may_send`, connection, room, user, name, text |
+    /// | `receipt` | room, offset, connection count, sent count, queued count, lagging count |
     /// | `missed` | count |
     /// | `degraded`, `error` | code name |
     /// | `stopped` | |

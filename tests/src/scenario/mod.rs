@@ -146,6 +146,8 @@ pub enum HostAct {
     SeesMembers { room: String, members: Vec<(String, u64)> },
     /// `host sees 2 members of lobby`
     SeesMemberCount { room: String, count: u64 },
+    /// `host sees 2 connections in 1 rooms`: WebSockets, none of which lags, and nobody on the way to one.
+    SeesConnections { connection_count: u64, room_count: u64 },
     /// `host sees history of lobby [before 9] [limit 2] 1 ann "one", 2 bob "two"`; `none`: empty.
     SeesHistory { room: String, before: u64, limit: u64, messages: Vec<(u64, String, String)> },
 }
@@ -200,6 +202,8 @@ pub enum EventPattern {
     Received { who: String, payload: Payload },
     /// `ann disconnected 1000`
     Disconnected { who: String, code: u16 },
+    /// `receipt lobby 1 for 2 sent 2`: position, connections, and how many had it at once; for nobody it waits.
+    Receipt { room: String, offset: u64, connection_count: u64, sent_count: u64 },
     /// `refusal of ann too_long` and, where the connection has no number, `refusal too_long`
     Refused { who: Option<String>, code: String },
 }

@@ -131,6 +131,9 @@ fn host_act(tokens: &[Token]) -> Result<HostAct, String> {
         (["sees", _, "members", "of", _], [_, count, _, _, room]) => {
             HostAct::SeesMemberCount { room: text(room)?, count: number(count)? }
         }
+        (["sees", _, "connections", "in", _, "rooms"], [_, connections, _, _, rooms, _]) => {
+            HostAct::SeesConnections { connection_count: number(connections)?, room_count: number(rooms)? }
+        }
         (["sees", "history", "of", _, ..], [_, _, _, room, rest @ ..]) => history(text(room)?, rest)?,
         _ => return Err(format!("the host cannot {:?}", keys.join(" "))),
     })
@@ -189,6 +192,14 @@ fn event(tokens: &[Token]) -> Result<EventPattern, String> {
             }
             _ => return Err("a message that the host hears has an offset".into()),
         },
+        (["receipt", _, _, "for", _, "sent", _], [_, room, offset, _, connections, _, sent]) => {
+            EventPattern::Receipt {
+                room: text(room)?,
+                offset: number(offset)?,
+                connection_count: number(connections)?,
+                sent_count: number(sent)?,
+            }
+        }
         (["refusal", "of", _, _], [_, _, who, code]) => {
             EventPattern::Refused { who: Some(text(who)?), code: text(code)? }
         }

@@ -27,8 +27,10 @@ scenarios! {
         the_host_broadcasts_everywhere
         the_host_broadcasts_to_a_room
         the_host_broadcasts_under_its_own_name
+        the_host_is_told_what_became_of_a_broadcast
         the_host_lets_in_whom_it_wants
         the_host_rewrites_and_refuses_messages
+        the_host_sees_how_many_there_are
         the_host_sends_as_a_user
         the_host_tells_a_room_and_everybody
         the_host_tells_one_connection

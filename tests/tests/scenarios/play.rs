@@ -282,6 +282,9 @@ impl Play {
                 return right(seen == wanted, || format!("it sees {reply:?}"));
             }
             HostAct::SeesMemberCount { count, .. } => vec![count.to_string()],
+            HostAct::SeesConnections { connection_count, room_count } => {
+                vec![connection_count.to_string(), "0".into(), "0".into(), room_count.to_string()]
+            }
             HostAct::SeesHistory { messages, .. } => messages
                 .iter()
                 .flat_map(|(offset, name, text)| [offset.to_string(), name.clone(), text.clone()])
@@ -319,6 +322,7 @@ impl Play {
             HostAct::SeesRooms { .. } => vec!["rooms"],
             HostAct::SeesMembers { room, .. } => vec!["members", room],
             HostAct::SeesMemberCount { room, .. } => vec!["member_count", room],
+            HostAct::SeesConnections { .. } => vec!["stats"],
             HostAct::SeesHistory { room, before, limit, .. } => {
                 return vec!["history".into(), room.clone(), before.to_string(), limit.to_string()];
             }
@@ -420,6 +424,15 @@ impl Play {
                 EventPattern::Message { room, offset, name, text },
                 ["message", _, place, position, _, author, said],
             ) => room == place && same(offset, position) && name == author && text == said,
+            (
+                EventPattern::Receipt { room, offset, connection_count, sent_count },
+                ["receipt", place, position, connections, sent, "0", "0"],
+            ) => {
+                room == place
+                    && same(offset, position)
+                    && same(connection_count, connections)
+                    && same(sent_count, sent)
+            }
             (EventPattern::Received { who, payload }, ["received", connection, kind, data]) => {
                 is(who, connection) && data_of(payload) == [*kind, *data]
             }

@@ -58,6 +58,7 @@ impl RustDoor {
             ("require_origin", [_]) => options.require_origin(on),
             ("ask_admit", [_]) => options.ask_admit(on),
             ("ask_may_send", [_]) => options.ask_may_send(on),
+            ("receipts", [_]) => options.receipts(on),
             (_, [value]) if NUMBER_OPTIONS.iter().any(|option| option.name == name) => {
                 let mut options = options;
                 options.set_number(name, value.parse().expect("a number option has a number"))?;
@@ -116,6 +117,11 @@ impl RustDoor {
                     reply.push(message.position.offset.to_string());
                     reply.extend([message.name.to_string(), message.text]);
                 }
+            }
+            ["stats"] => {
+                let stats = engine.stats()?;
+                reply.extend([stats.connection_count.to_string(), stats.handshake_count.to_string()]);
+                reply.extend([stats.lagging_count.to_string(), stats.room_count.to_string()]);
             }
             ["answer", question, verdict @ ..] => {
                 engine.answer(QuestionId(number(question)), read_verdict(verdict))?;
@@ -206,6 +212,11 @@ fn fields(event: &Event) -> Fields {
                 }
                 other => panic!("the scenarios do not know the question {other:?}"),
             }
+        }
+        Event::Receipt { room, position, connection_count, sent_count, queued_count, lagging_count } => {
+            fields.extend([room.to_string(), position.offset.to_string()]);
+            let counts = [connection_count, sent_count, queued_count, lagging_count];
+            fields.extend(counts.map(ToString::to_string));
         }
         Event::Missed { count } => fields.push(count.to_string()),
         Event::Degraded { error } | Event::Error { error } => fields.push(error.code().name().into()),
