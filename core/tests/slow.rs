@@ -1,5 +1,7 @@
 //! Readers that are slower than their room: they cost nobody else anything, and miss nothing in silence.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::time::{Duration, Instant};
