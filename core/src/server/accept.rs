@@ -141,7 +141,7 @@ impl Shard {
     }
 
     /// Begins a connection that is counted in.
-    fn begin(&mut self, mut transport: Transport, address: Option<IpAddr>, mut head: Head) {
+    fn begin(&mut self, transport: Transport, address: Option<IpAddr>, mut head: Head) {
         let limit = self.settings.max_connection_count;
         if self.shards.census.connection_count() > limit && !self.make_place() {
             head.refusal = Some(503);
@@ -166,14 +166,8 @@ impl Shard {
         head.deadline_ms = self.now.ticks_ms + self.settings.handshake_timeout_ms;
         let entry = self.connections.vacant_entry();
         let slot = entry.key();
-        let registered = self.registry.register(
-            &mut transport,
-            Token(slot),
-            // Edges, so that a socket that is ready to be written to says so once.
-            Interest::READABLE | Interest::WRITABLE,
-        );
         entry.insert(Connection::new(transport, head, counted, self.now.ticks_ms));
-        match registered {
+        match self.watch(slot as u32) {
             Ok(()) => {
                 self.note_handshake(slot as u32);
                 self.make_ready(slot as u32);
@@ -204,6 +198,13 @@ impl Shard {
             (429, Some(key)) => self.shards.census.addresses().tells(key, self.now.ticks_ms),
             _ => true,
         }
+    }
+
+    /// Has the poll say when a connection's socket can be read from or written to.
+    pub(super) fn watch(&mut self, slot: u32) -> std::io::Result<()> {
+        let transport = &mut self.connections[slot as usize].transport;
+        // Edges, so that a socket that is ready to be written to says so once.
+        self.registry.register(transport, Token(slot as usize), Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Whether there are as many handshakes under way as there may be. The host is told once, until it is quieter.

@@ -53,6 +53,10 @@ pub(super) struct Connection {
     pub(super) held: bool,
     /// It was pinged and has not been heard since.
     pub(super) pinged: bool,
+    /// The socket is not watched, until it is released: what the peer sends byte by byte gathers meanwhile.
+    pub(super) resting: bool,
+    /// How often it was read before it was a WebSocket, or after its answer.
+    pub(super) read_count: u8,
     /// The peer will send nothing more.
     pub(super) read_closed: bool,
     /// It stands in the shard's list of what is to be read.
@@ -142,6 +146,8 @@ impl Connection {
             named: false,
             held: false,
             pinged: false,
+            resting: false,
+            read_count: 0,
             read_closed: false,
             is_ready: false,
         }

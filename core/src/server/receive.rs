@@ -1,5 +1,6 @@
 //! The first half of a turn: what connections sent.
 
+use std::cmp::Reverse;
 use std::io::ErrorKind;
 
 use crate::chat::Flow;
@@ -44,9 +45,32 @@ impl Shard {
         self.buffer = buffer;
     }
 
+    /// Does not watch a connection for a moment that is no WebSocket, or no longer one, and sends little at a time: each
+    /// of its bytes would cost as much as a whole message.
+    fn rest(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let is_talk = !matches!(connection.phase, Phase::Head(_) | Phase::Answered { .. });
+        if is_talk || connection.outbox.is_some() || connection.resting {
+            return;
+        }
+        connection.read_count = connection.read_count.saturating_add(1);
+        if connection.read_count >= MAX_READS && self.registry.deregister(&mut connection.transport).is_ok() {
+            connection.resting = true;
+            self.releases.push(Reverse((self.now.ticks_ms + REST_MS, slot, connection.id)));
+        }
+    }
+
     /// Lets a connection be read again that was held.
     pub(super) fn read_again(&mut self, slot: u32, id: ConnectionId) {
         let now_ms = self.now.ticks_ms;
+        if let Some(connection) = self.find(slot, id)
+            && std::mem::take(&mut connection.resting)
+        {
+            if self.watch(slot).is_err() {
+                return self.remove(slot);
+            }
+            return self.make_ready(slot);
+        }
         if let Some(connection) = self.find(slot, id)
             && connection.held
         {
@@ -64,7 +88,7 @@ impl Shard {
     fn receive_from(&mut self, slot: u32, buffer: &mut [u8]) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         connection.is_ready = false;
-        if connection.held {
+        if connection.held || connection.resting {
             // Its release makes it ready again; a peer that is gone is noticed then, or by what it is sent.
             return;
         }
@@ -91,8 +115,9 @@ impl Shard {
                 if count > 0 {
                     self.process(slot, &mut buffer[..count]);
                 }
-                if more {
-                    self.make_ready(slot);
+                match more {
+                    true => self.make_ready(slot),
+                    false => self.rest(slot),
                 }
             }
             Ok(Got::End) => self.lost(slot, "the peer closed the connection without a close frame"),
@@ -179,7 +204,7 @@ impl Shard {
                         Flow::Hold => connection.held = true,
                         Flow::PauseUntil(at_ms) => {
                             connection.held = true;
-                            self.releases.push(std::cmp::Reverse((at_ms, slot, id)));
+                            self.releases.push(Reverse((at_ms, slot, id)));
                         }
                     }
                     return Some(End::Held);
@@ -264,7 +289,7 @@ impl Shard {
         }
         connection.phase = Phase::Failing(Box::new(violation));
         connection.held = true;
-        self.releases.push(std::cmp::Reverse((until_ms, slot, connection.id)));
+        self.releases.push(Reverse((until_ms, slot, connection.id)));
     }
 
     pub(super) fn fail(&mut self, slot: u32, violation: Violation) {
@@ -286,6 +311,11 @@ impl Shard {
     }
 }
 
+/// How often a connection that is no WebSocket is read at once, before it is read only now and then. A request
+/// comes in one piece, or in a few.
+const MAX_READS: u8 = 16;
+/// How long such a connection is not looked at, in milliseconds.
+const REST_MS: u64 = 20;
 /// A turn that has so much to send reads no further.
 const MAX_TURN_BYTES: usize = 1024 * 1024;
 /// How long the host has to answer the messages before a violation. Long beside what a host that answers at once
