@@ -551,16 +551,42 @@ export type ErrorCode =
   | 'unknown_question'
   /** 116 The verdict does not fit the question. */
   | 'wrong_verdict'
+  /** 120 A client's request is not of the form that its dialect asks for. */
+  | 'bad_request'
+  /** 121 A client asked for something that its dialect does not have. */
+  | 'unknown_request'
   /** 201 No room has that name. */
   | 'unknown_room'
   /** 202 There are as many rooms as the engine may have. */
   | 'too_many_rooms'
   /** 203 The host said no. */
   | 'refused'
+  /** 204 The user is not in that room. */
+  | 'not_member'
+  /** 205 No user has that id. */
+  | 'unknown_user'
+  /** 206 No message of the room stands there, or not any more. */
+  | 'unknown_message'
+  /** 207 Something else was sent under that id before. */
+  | 'mid_conflict'
+  /** 208 Somebody has that name, or one that looks like it. */
+  | 'name_taken'
+  /** 209 The user may not speak in that room for now. */
+  | 'muted'
+  /** 210 The user, or where they come from, is banned. */
+  | 'banned'
   /** 211 More than the rate allows. */
   | 'rate_limited'
   /** 212 More is waiting to be sent than the engine may hold: try again a moment later. */
   | 'busy'
+  /** 213 The user's role does not allow it, or the room does not. */
+  | 'not_allowed'
+  /** 214 The engine cannot do that here, because something is not switched on. */
+  | 'not_available'
+  /** 215 There are as many of that kind as there may be. */
+  | 'too_many'
+  /** 216 The token or the session is not valid, or not any more. */
+  | 'unauthorized'
   /** 301 No connection has that id, or it is closed. */
   | 'unknown_connection'
   /** 302 The engine cannot listen on that address. */
@@ -579,6 +605,8 @@ export type ErrorCode =
   | 'connection_lost'
   /** 315 The client's peer broke a rule of the protocol or went over a limit of the client's. */
   | 'peer_violation'
+  /** 401 What was asked for could not be stored. */
+  | 'store_unavailable'
   /** 901 A bug in the engine. It refuses every further call except to be stopped and freed. */
   | 'internal'
   // End of the table.

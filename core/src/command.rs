@@ -1,6 +1,8 @@
 //! What a client asks for, whatever dialect it said it in.
 
-/// One request of a chat client.
+pub(crate) mod request;
+
+/// One command of a tutorial client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command<'a> {
     /// "This is my name."

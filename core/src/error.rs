@@ -64,16 +64,42 @@ error_table! {
     UnknownQuestion = 115, "unknown_question";
     /// The verdict does not fit the question.
     WrongVerdict = 116, "wrong_verdict";
+    /// A client's request is not of the form that its dialect asks for.
+    BadRequest = 120, "bad_request";
+    /// A client asked for something that its dialect does not have.
+    UnknownRequest = 121, "unknown_request";
     /// No room has that name.
     UnknownRoom = 201, "unknown_room";
     /// There are as many rooms as the engine may have.
     TooManyRooms = 202, "too_many_rooms";
     /// The host said no.
     Refused = 203, "refused";
+    /// The user is not in that room.
+    NotMember = 204, "not_member";
+    /// No user has that id.
+    UnknownUser = 205, "unknown_user";
+    /// No message of the room stands there, or not any more.
+    UnknownMessage = 206, "unknown_message";
+    /// Something else was sent under that id before.
+    MidConflict = 207, "mid_conflict";
+    /// Somebody has that name, or one that looks like it.
+    NameTaken = 208, "name_taken";
+    /// The user may not speak in that room for now.
+    Muted = 209, "muted";
+    /// The user, or where they come from, is banned.
+    Banned = 210, "banned";
     /// More than the rate allows.
     RateLimited = 211, "rate_limited";
     /// More is waiting to be sent than the engine may hold: try again a moment later.
     Busy = 212, "busy";
+    /// The user's role does not allow it, or the room does not.
+    NotAllowed = 213, "not_allowed";
+    /// The engine cannot do that here, because something is not switched on.
+    NotAvailable = 214, "not_available";
+    /// There are as many of that kind as there may be.
+    TooMany = 215, "too_many";
+    /// The token or the session is not valid, or not any more.
+    Unauthorized = 216, "unauthorized";
     /// No connection has that id, or it is closed.
     UnknownConnection = 301, "unknown_connection";
     /// The engine cannot listen on that address.
@@ -92,6 +118,8 @@ error_table! {
     ConnectionLost = 314, "connection_lost";
     /// The client's peer broke a rule of the protocol or went over a limit of the client's.
     PeerViolation = 315, "peer_violation";
+    /// What was asked for could not be stored.
+    StoreUnavailable = 401, "store_unavailable";
     /// A bug in the engine. It refuses every further call except to be stopped and freed.
     Internal = 901, "internal";
 }

@@ -47,16 +47,42 @@ pub enum klatsch_code_t {
     KLATSCH_UNKNOWN_QUESTION = 115,
     /// The verdict does not fit the question.
     KLATSCH_WRONG_VERDICT = 116,
+    /// A client's request is not of the form that its dialect asks for.
+    KLATSCH_BAD_REQUEST = 120,
+    /// A client asked for something that its dialect does not have.
+    KLATSCH_UNKNOWN_REQUEST = 121,
     /// No room has that name.
     KLATSCH_UNKNOWN_ROOM = 201,
     /// There are as many rooms as the engine may have.
     KLATSCH_TOO_MANY_ROOMS = 202,
     /// The host said no.
     KLATSCH_REFUSED = 203,
+    /// The user is not in that room.
+    KLATSCH_NOT_MEMBER = 204,
+    /// No user has that id.
+    KLATSCH_UNKNOWN_USER = 205,
+    /// No message of the room stands there, or not any more.
+    KLATSCH_UNKNOWN_MESSAGE = 206,
+    /// Something else was sent under that id before.
+    KLATSCH_MID_CONFLICT = 207,
+    /// Somebody has that name, or one that looks like it.
+    KLATSCH_NAME_TAKEN = 208,
+    /// The user may not speak in that room for now.
+    KLATSCH_MUTED = 209,
+    /// The user, or where they come from, is banned.
+    KLATSCH_BANNED = 210,
     /// More than the rate allows.
     KLATSCH_RATE_LIMITED = 211,
     /// More is waiting to be sent than the engine may hold: try again a moment later.
     KLATSCH_BUSY = 212,
+    /// The user's role does not allow it, or the room does not.
+    KLATSCH_NOT_ALLOWED = 213,
+    /// The engine cannot do that here, because something is not switched on.
+    KLATSCH_NOT_AVAILABLE = 214,
+    /// There are as many of that kind as there may be.
+    KLATSCH_TOO_MANY = 215,
+    /// The token or the session is not valid, or not any more.
+    KLATSCH_UNAUTHORIZED = 216,
     /// No connection has that id, or it is closed.
     KLATSCH_UNKNOWN_CONNECTION = 301,
     /// The engine cannot listen on that address.
@@ -75,6 +101,8 @@ pub enum klatsch_code_t {
     KLATSCH_CONNECTION_LOST = 314,
     /// The client's peer broke a rule of the protocol or went over a limit of the client's.
     KLATSCH_PEER_VIOLATION = 315,
+    /// What was asked for could not be stored.
+    KLATSCH_STORE_UNAVAILABLE = 401,
     /// A bug in the engine. It refuses every further call except to be stopped and freed.
     KLATSCH_INTERNAL = 901,
 }
@@ -97,11 +125,24 @@ impl klatsch_code_t {
         klatsch_code_t::KLATSCH_EVENTS_TAKEN,
         klatsch_code_t::KLATSCH_UNKNOWN_QUESTION,
         klatsch_code_t::KLATSCH_WRONG_VERDICT,
+        klatsch_code_t::KLATSCH_BAD_REQUEST,
+        klatsch_code_t::KLATSCH_UNKNOWN_REQUEST,
         klatsch_code_t::KLATSCH_UNKNOWN_ROOM,
         klatsch_code_t::KLATSCH_TOO_MANY_ROOMS,
         klatsch_code_t::KLATSCH_REFUSED,
+        klatsch_code_t::KLATSCH_NOT_MEMBER,
+        klatsch_code_t::KLATSCH_UNKNOWN_USER,
+        klatsch_code_t::KLATSCH_UNKNOWN_MESSAGE,
+        klatsch_code_t::KLATSCH_MID_CONFLICT,
+        klatsch_code_t::KLATSCH_NAME_TAKEN,
+        klatsch_code_t::KLATSCH_MUTED,
+        klatsch_code_t::KLATSCH_BANNED,
         klatsch_code_t::KLATSCH_RATE_LIMITED,
         klatsch_code_t::KLATSCH_BUSY,
+        klatsch_code_t::KLATSCH_NOT_ALLOWED,
+        klatsch_code_t::KLATSCH_NOT_AVAILABLE,
+        klatsch_code_t::KLATSCH_TOO_MANY,
+        klatsch_code_t::KLATSCH_UNAUTHORIZED,
         klatsch_code_t::KLATSCH_UNKNOWN_CONNECTION,
         klatsch_code_t::KLATSCH_CANNOT_LISTEN,
         klatsch_code_t::KLATSCH_CANNOT_ADOPT,
@@ -111,6 +152,7 @@ impl klatsch_code_t {
         klatsch_code_t::KLATSCH_CONNECTION_CLOSED,
         klatsch_code_t::KLATSCH_CONNECTION_LOST,
         klatsch_code_t::KLATSCH_PEER_VIOLATION,
+        klatsch_code_t::KLATSCH_STORE_UNAVAILABLE,
         klatsch_code_t::KLATSCH_INTERNAL,
     ];
 }

@@ -3,8 +3,11 @@
 //! In: whole texts from a client, and pushes for it. Out: commands, and payloads. Knows nothing of frames,
 //! sockets or of what the chat does with a command.
 
+mod json;
 pub(crate) mod raw;
 pub(crate) mod tutorial;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the chat does not speak it yet"))]
+pub(crate) mod v1;
 
 use crate::push::Cause;
 

@@ -5,6 +5,7 @@
 //! only here: the log keeps what was typed.
 
 use crate::command::Command;
+use crate::dialect::json::decimal;
 use crate::id::UserName;
 use crate::message::{Change, Color, Message};
 use crate::push::Push;
@@ -117,20 +118,6 @@ fn replace(byte: u8, out: &mut Vec<u8>) {
             out.push(HEX[usize::from(byte & 15)]);
         }
     }
-}
-
-fn decimal(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 static ESCAPED: [bool; 256] = {

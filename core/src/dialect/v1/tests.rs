@@ -1,0 +1,126 @@
+//! The codec, byte for byte against the transcripts, and the page for people against the same.
+
+mod pages;
+mod requests;
+mod written;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::error::{Error, ErrorCode};
+use crate::push::reply::Refusal;
+
+/// The bounds of the transcripts.
+const BOUNDS: Bounds = Bounds { text_bytes: 32, data_bytes: 48 };
+
+/// One document of a transcript.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Line {
+    name: String,
+    is_sent: bool,
+    json: String,
+}
+
+fn transcript(file: &str) -> Vec<Line> {
+    let path = format!("{}/../tests/transcripts/v1/{file}.txt", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines: Vec<Line> = lines
+        .map(|line| {
+            let (name, rest) = line.split_once(' ').unwrap_or_else(|| panic!("{line:?}"));
+            let (arrow, json) = rest.split_once(' ').unwrap_or_else(|| panic!("{line:?}"));
+            assert!(matches!(arrow, ">" | "<"), "{line:?}");
+            Line { name: name.into(), is_sent: arrow == ">", json: json.into() }
+        })
+        .collect();
+    let keys: BTreeSet<_> = lines.iter().map(|line| (&line.name, line.is_sent)).collect();
+    assert_eq!(keys.len(), lines.len(), "{file} has a name twice");
+    lines
+}
+
+/// The documents of a transcript in one direction, by name.
+fn documents(file: &str, is_sent: bool) -> BTreeMap<String, String> {
+    let lines = transcript(file).into_iter().filter(|line| line.is_sent == is_sent);
+    lines.map(|line| (line.name, line.json)).collect()
+}
+
+fn refused(id: Option<u64>, error: &Error) -> String {
+    let mut out = Vec::new();
+    let message = error.message();
+    let because =
+        Refusal { code: error.code(), message: &message, retry_after_ms: None, fate: None, suggestion: None };
+    refusal(id, &because, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+/// What a wrong text is answered; `None`: nothing.
+fn answer(text: &str) -> Option<String> {
+    match read(text, BOUNDS) {
+        Ok(understood) => panic!("{text} is understood: {understood:?}"),
+        Err(Unread::Text(error)) => Some(refused(None, &error)),
+        Err(Unread::Request { id, error }) => id.map(|id| refused(Some(id), &error)),
+    }
+}
+
+#[test]
+fn wrong_texts_are_answered_with_what_would_be_right() {
+    let answers = documents("wrong", false);
+    let texts = documents("wrong", true);
+    assert!(answers.keys().all(|name| texts.contains_key(name)));
+    for (name, text) in texts {
+        assert_eq!(answer(&text).as_ref(), answers.get(&name), "{name}");
+    }
+}
+
+#[test]
+fn no_text_harms_the_reader_and_none_costs_more_than_its_length() {
+    for text in documents("requests", true).into_values() {
+        for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+            assert!(read(&text[..end], BOUNDS).is_err(), "{:?}", &text[..end]);
+        }
+    }
+    let unknown = format!("{{{}\"id\":1,\"do\":\"leave\",\"room\":\"x\"}}", "\"k\":0,".repeat(50_000));
+    assert!(read(&unknown, BOUNDS).is_ok());
+    let rooms: String = (0..5_000).map(|n| format!("\"{n}\":{{\"epoch\":1,\"offset\":1}},")).collect();
+    let hello = format!(
+        "{{\"do\":\"hello\",\"resume\":{{\"session\":\"s\",\"rooms\":{{{rooms}\"x\":{{\"epoch\":1,\"offset\":1}}}}}}}}"
+    );
+    assert!(read(&hello, BOUNDS).is_ok());
+}
+
+#[test]
+fn the_words_of_a_refusal_hold_nothing_of_what_was_sent() {
+    for text in [
+        r#"{"id":1,"do":"s3cr3t"}"#,
+        r#"{"id":"s3cr3t","do":"leave"}"#,
+        r#"{"id":1,"do":"refresh","token":["s3cr3t"]}"#,
+        r#"{"id":1,"do":"send","room":"s3cr3t","mid":7,"text":"s3cr3t"}"#,
+        r#"{"id":1,"do":"typing","room":"lobby","state":"s3cr3t"}"#,
+        "s3cr3t",
+    ] {
+        let words = answer(text).unwrap();
+        assert!(!words.contains("s3cr3t"), "{words}");
+    }
+    assert!(
+        answer(&format!("{{\"id\":1,\"do\":\"read\",\"room\":\"x\",\"offset\":{}}}", "9".repeat(200)))
+            .unwrap()
+            .len()
+            < 200
+    );
+}
+
+#[test]
+fn every_code_of_the_wire_stands_in_the_one_table() {
+    let mut seen = 0;
+    for file in ["requests", "refusals", "wrong"] {
+        for json in documents(file, false).into_values() {
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+            if let Some(error) = value.get("error") {
+                let code = ErrorCode::from_number(error["code"].as_u64().unwrap().try_into().unwrap());
+                assert_eq!(code.map(ErrorCode::name), error["name"].as_str(), "{json}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 30, "only {seen} refusals");
+}
