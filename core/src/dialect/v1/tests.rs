@@ -89,6 +89,53 @@ fn no_text_harms_the_reader_and_none_costs_more_than_its_length() {
 }
 
 #[test]
+fn a_mangled_text_is_refused_or_understood_and_nothing_else() {
+    const PIECES: [&str; 16] = [
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "null",
+        "1",
+        "-",
+        "\\u",
+        "\\",
+        "\"room\":\"x\",",
+        "true",
+        "ü",
+        " ",
+    ];
+    let texts: Vec<String> = documents("requests", true).into_values().collect();
+    let mut state = 7_u64;
+    let mut below = |end: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % end
+    };
+    let (mut understood, mut refused) = (0, 0);
+    for _ in 0..100_000 {
+        let mut text = texts[below(texts.len())].clone();
+        for _ in 0..=below(3) {
+            let (from, to) = (below(text.len() + 1), below(text.len() + 1));
+            let to = if below(2) == 0 { from } else { from.max(to.min(from + 8)) };
+            if text.is_char_boundary(from) && text.is_char_boundary(to) {
+                text.replace_range(from..to, PIECES[below(PIECES.len())]);
+            }
+        }
+        let is_json = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+        match read(&text, BOUNDS) {
+            Ok(_) => understood += 1,
+            Err(Unread::Request { .. }) => refused += 1,
+            Err(Unread::Text(_)) => continue,
+        }
+        assert!(is_json, "{text}");
+    }
+    assert!(understood > 1_000 && refused > 1_000, "{understood} understood, {refused} refused");
+}
+
+#[test]
 fn the_words_of_a_refusal_hold_nothing_of_what_was_sent() {
     for text in [
         r#"{"id":1,"do":"s3cr3t"}"#,
