@@ -2,7 +2,7 @@
 
 use crate::command::request::Act;
 use crate::dialect::json::{Object, list, object, text};
-use crate::id::Position;
+use crate::id::{Position, UserId};
 use crate::push::reply::{Content, Folded, Logged, LoggedChange};
 
 /// Writes `messages` or `records`.
@@ -92,6 +92,43 @@ pub(super) fn logged(record: &Logged<'_>, room: Option<&str>, entry: &mut Object
     }
 }
 
+/// An upper bound for the bytes of one message, for those who fill a page: every byte of a text may become six.
+pub(crate) fn message_bytes(message: &Folded<'_>) -> usize {
+    let texts = message.mid.map_or(0, str::len)
+        + message.user.len()
+        + message.name.len()
+        + message.text.map_or(0, str::len);
+    let users = |users: &[UserId]| users.iter().map(|user| user.len() + PUNCTUATION).sum::<usize>();
+    let reactions = message.reactions.iter();
+    let reactions = reactions.map(|reaction| 6 * reaction.emoji.len() + PUNCTUATION + users(&reaction.users));
+    OVERHEAD + 6 * texts + reactions.sum::<usize>() + message.data.map_or(0, str::len)
+}
+
+/// An upper bound for the bytes of one record.
+pub(crate) fn record_bytes(record: &Logged<'_>) -> usize {
+    let texts = match &record.change {
+        LoggedChange::Message(message) => return OVERHEAD + message_bytes(message),
+        LoggedChange::Edit { mid, user, text, .. } => mid.len() + user.len() + text.len(),
+        LoggedChange::Delete { mid, user, .. } => mid.len() + user.len(),
+        LoggedChange::React { mid, user, emoji, .. } => mid.len() + user.len() + emoji.len(),
+        LoggedChange::Moderation { act, by } => by.map_or(0, str::len) + act_bytes(act),
+        LoggedChange::Rename { user, name, .. } => user.len() + name.len(),
+    };
+    OVERHEAD + 6 * texts
+}
+
+fn act_bytes(act: &Act<'_>) -> usize {
+    match act {
+        Act::Kick { user } | Act::Unban { user } | Act::Mute { user, .. } | Act::Ban { user, .. } => {
+            user.len()
+        }
+        Act::Role { user, .. } => user.len(),
+        Act::Clear { user } => user.as_ref().map_or(0, |user| user.len()),
+        Act::Topic { topic } => topic.len(),
+        Act::Slow { .. } => 0,
+    }
+}
+
 /// Writes `epoch` and `offset`.
 pub(super) fn place(position: Position, into: &mut Object<'_>) {
     into.number("epoch", position.epoch);
@@ -155,3 +192,8 @@ fn moderation(act: &Act<'_>, entry: &mut Object<'_>) {
         }
     }
 }
+
+/// All names of fields, numbers, colours and punctuation that a message or a record can have, and then some.
+const OVERHEAD: usize = 384;
+/// Around one text in a list or an object: quotes, colon, brackets, comma.
+const PUNCTUATION: usize = 6;

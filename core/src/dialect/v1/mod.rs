@@ -12,6 +12,7 @@ mod request;
 use crate::push::Cause;
 
 pub(crate) use event::event;
+pub(crate) use message::{message_bytes, record_bytes};
 pub(crate) use reply::{refusal, reply};
 pub(crate) use request::{Bounds, Incoming, Unread, read};
 

@@ -332,3 +332,53 @@ fn log(golden: &mut Golden) {
     let again = Logged { prev: Some(at(2, 1)), ..logged(at(10, 65_538), LoggedChange::Message(again)) };
     golden.event("new-epoch", &Happening::Logged { room: "den", record: again });
 }
+
+#[test]
+fn nothing_is_written_longer_than_its_bound() {
+    let wild = "\u{1}\u{1f}\"\\é😀".repeat(9);
+    let users: Vec<UserId> = (0..40).map(|n| UserId::new(&format!("u{n}")).unwrap()).collect();
+    let reactions = [
+        Reaction { emoji: wild.clone(), users },
+        Reaction { emoji: "👍".into(), users: vec![UserId::new("x").unwrap()] },
+    ];
+    let most = Position { epoch: u64::MAX, offset: u64::MAX };
+    for text in ["", wild.as_str()] {
+        let message = Folded {
+            position: most,
+            mid: Some(text),
+            at_ms: u64::MAX,
+            reply_to: Some(u64::MAX),
+            revision: u64::MAX,
+            reactions: &reactions,
+            data: Some("[1,2]"),
+            ..said(text, text, Color::Magenta, most, text)
+        };
+        let acts = [
+            Act::Mute { user: text.into(), seconds: Some(u64::MAX) },
+            Act::Topic { topic: text.into() },
+            Act::Role { user: text.into(), role: Role::Moderator },
+            Act::Clear { user: Some(text.into()) },
+            Act::Slow { seconds: u64::MAX },
+        ];
+        let (of, mid, user) = (u64::MAX, text, text);
+        let mut changes = vec![
+            LoggedChange::Message(message),
+            LoggedChange::Message(Folded { text: None, ..message }),
+            LoggedChange::Edit { of, mid, user, text },
+            LoggedChange::Delete { of, mid, user },
+            LoggedChange::React { of, mid, user, emoji: text, add: false },
+            LoggedChange::Rename { user, name: text, color: Color::Magenta },
+        ];
+        changes.extend(acts.iter().map(|act| LoggedChange::Moderation { act, by: Some(text) }));
+        for change in changes {
+            let record = Logged { position: most, prev: Some(at(1, 1)), at_ms: u64::MAX, change };
+            let mut out = Vec::new();
+            event(&Happening::Logged { room: "", record }, &mut out);
+            assert!(out.len() <= record_bytes(&record), "{} {}", out.len(), record_bytes(&record));
+        }
+        let mut page = Vec::new();
+        let content = Content::Messages(&[message, message]);
+        reply(1, &Reply::History { content, top: at(1, 1), more: true }, &mut page);
+        assert!(page.len() <= 2 * message_bytes(&message) + 100);
+    }
+}
