@@ -925,7 +925,8 @@ klatsch_code_t klatsch_options_max_address_connection_count(klatsch_options_t *o
                                                             uint64_t max_address_connection_count);
 
 // How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their
-// request, or asked about; more are cut.
+// request, or asked about. One more has the one cut that has taken longest, if that is over a second; else
+// it is cut itself.
 //
 // - `options`: required.
 // - `max_handshake_count`: default 1024; from 1 to 16000000.

@@ -458,7 +458,8 @@ export interface EngineOptions {
   maxAddressConnectionCount?: number | undefined;
   /**
    * How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their request,
-   * or asked about; more are cut. Default 1024; from 1 to 16000000.
+   * or asked about. One more has the one cut that has taken longest, if that is over a second; else it is cut
+   * itself. Default 1024; from 1 to 16000000.
    */
   maxHandshakeCount?: number | undefined;
   /**
