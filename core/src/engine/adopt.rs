@@ -1,6 +1,5 @@
 //! Connections that the host has accepted itself.
 
-use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
@@ -62,10 +61,9 @@ fn hand_over(
     read: &[u8],
     bridge: Option<Bridge>,
 ) -> Result<(), Error> {
-    let (shards, _) = inner.running().inspect_err(|_| {
-        // From here on it is the engine's, also when this fails.
-        let _ = socket.shutdown(Shutdown::Both);
-    })?;
+    // Where this fails the descriptor is closed, and no more: the host may have another one of the same connection, by
+    // which it answers its peer.
+    let (shards, _) = inner.running()?;
     shards.adopt(Adopted { socket: socket.into(), read: read.to_owned(), bridge });
     Ok(())
 }
