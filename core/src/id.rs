@@ -193,7 +193,7 @@ impl UserName {
         if name.is_empty() {
             return wrong("the name is empty; a name has 1 to 32 characters".into());
         }
-        let count = name.graphemes(true).count();
+        let count = if name.is_ascii() { name.len() } else { name.graphemes(true).count() };
         if name.len() > MAX_NAME_BYTES || count > MAX_NAME_CHARS {
             return wrong(format!(
                 "the name has {count} characters in {} bytes; at most {MAX_NAME_CHARS} in {MAX_NAME_BYTES} are allowed",

@@ -35,6 +35,21 @@ fn enforced(text: &str) -> Result<String, String> {
     if text.len() > MAX_TYPED_BYTES {
         return Err(format!("the name has {} bytes; at most 128 are allowed", text.len()));
     }
+    if let Some(plain) = plain(text) {
+        return Ok(plain);
+    }
+    judged(text)
+}
+
+/// A name of nothing but ASCII, which has one spelling, one script and nothing to hide: nearly every name that is
+/// typed where Latin is written, and none of the tables below are asked.
+pub(super) fn plain(text: &str) -> Option<String> {
+    let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    is_plain.then(|| text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
+}
+
+/// Any name, by the tables of Unicode.
+pub(super) fn judged(text: &str) -> Result<String, String> {
     let mut name = text.to_owned();
     // RFC 8266, 2.3: the rules are applied until they change nothing, at most three times more.
     for _ in 0..4 {

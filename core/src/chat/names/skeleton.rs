@@ -46,6 +46,28 @@ pub(super) fn is_blank(text: &str) -> bool {
 
 /// The text with each character replaced by the one it looks like.
 fn alike(text: &str) -> String {
+    plain_alike(text).unwrap_or_else(|| any_alike(text))
+}
+
+/// As [`any_alike`], for ASCII without the one character that looks like others only: without asking the tables.
+pub(super) fn plain_alike(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len() + 8);
+    for byte in text.bytes() {
+        match byte {
+            b'"' => out.push_str("''"),
+            b'0' => out.push('O'),
+            b'1' | b'I' | b'|' => out.push('l'),
+            b'`' => out.push('\''),
+            b'm' => out.push_str("rn"),
+            b'%' => return None,
+            b' ' | b'!'..=b'~' => out.push(char::from(byte)),
+            _ => return None,
+        }
+    }
+    Some(out)
+}
+
+pub(super) fn any_alike(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in skeleton(text) {
         // These have a dot already: a second one is not seen.
@@ -58,6 +80,9 @@ fn alike(text: &str) -> String {
 
 /// The text without case: by way of the capitals, so that ß and SS, σ and ς become one.
 fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::nickname::chosen;
-use super::skeleton::{Looks, Skeleton};
+use super::nickname::{chosen, judged, plain};
+use super::skeleton::{Looks, Skeleton, any_alike, plain_alike};
 use crate::error::ErrorCode;
 
 /// Whether the second cannot be had while somebody has the first.
@@ -33,6 +33,27 @@ enum Verdict {
     /// It is, or looks like, this name.
     TakenFor(&'static str),
     Welcome,
+}
+
+#[test]
+fn a_plain_name_is_judged_and_looks_the_same_without_the_tables() {
+    let mut state = 7_u64;
+    let mut below = |bound: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % bound
+    };
+    for _ in 0..20_000 {
+        let len = 1 + below(20);
+        let name: String = (0..len).map(|_| char::from(b' ' + below(95) as u8)).collect();
+        let name = name.trim();
+        assert_eq!(judged(name), Ok(plain(name).expect("it is ASCII")), "{name:?}");
+        if let Some(alike) = plain_alike(name) {
+            assert_eq!(alike, any_alike(name), "{name:?}");
+        }
+    }
+    assert_eq!(plain("J\u{f6}rg"), None);
+    assert_eq!(plain("tab\there"), None);
+    assert_eq!(plain_alike("50%"), None);
 }
 
 #[test]
