@@ -8,7 +8,7 @@ use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, ServerConnection};
@@ -87,6 +87,14 @@ fn config(pairs: &[TlsPair]) -> Result<ServerConfig, Error> {
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(ByName { keys }));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Whoever comes again carries what is needed to go on: thousands can come back at once without a whole handshake
+    // each, and nothing is kept for those who do not.
+    config.ticketer = ring::Ticketer::new().map_err(|error| {
+        Error::new(ErrorCode::System, format!("TLS has no randomness for its tickets: {error}"))
+    })?;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    // One for each WebSocket that follows; a second one is for pages that open several connections at once.
+    config.send_tls13_tickets = 1;
     Ok(config)
 }
 
