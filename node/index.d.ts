@@ -633,6 +633,9 @@ export class KlatschError extends Error {
  *
  * Events wait in a bounded queue when your listeners are slow; past it they are dropped, counted and told as
  * `missed`. An exception in a listener becomes an uncaught exception, and the events behind it still arrive.
+ *
+ * Only events of kinds that somebody listens to come to JavaScript, from the first listener on; the others cost your
+ * event loop nothing. So listen before what you want to hear happens.
  */
 export class Engine extends EventEmitter {
   /**

@@ -13,6 +13,9 @@ const BATCH_COUNT = 256;
 /** How long events may keep the event loop before everything else gets its turn. */
 const TURN_MS = 8;
 const GRACE_MS = 5_000;
+const KINDS = new Set(JSON.parse(call(() => native.eventKinds())));
+/** What comes although nobody listens: an error must not pass unheard, and the end of a run is told by it. */
+const ALWAYS_WANTED = ['error', 'stopped'];
 
 /** What runs: `process.exit` asks nobody else, and must find no thread of the engine's at work. */
 const running = new Set();
@@ -32,6 +35,8 @@ class Engine extends EventEmitter {
   /** Events that were taken over, and how many of them were handled. */
   #batch = [];
   #handledCount = 0;
+  /** The kinds of events that come here. */
+  #wanted = new Set(ALWAYS_WANTED);
   /** The next turn, when one was cut short. */
   #nextTurn = null;
 
@@ -39,6 +44,7 @@ class Engine extends EventEmitter {
     super();
     const { json, admit, maySend, signal } = readOptions(options);
     this.#native = call(() => new native.NativeEngine(json, admit !== undefined, maySend !== undefined));
+    this.#tellWanted();
     this.#handlers = { admit, may_send: maySend };
     this.#signal = signal;
   }
@@ -164,6 +170,27 @@ class Engine extends EventEmitter {
     return attach(server, path, (...upgrade) => this.#adopt(...upgrade));
   }
 
+  // Whatever adds a listener says that such events are wanted. Nothing has to say the opposite: see #handle.
+  on(...args) {
+    return this.#listen('on', args);
+  }
+
+  addListener(...args) {
+    return this.#listen('addListener', args);
+  }
+
+  prependListener(...args) {
+    return this.#listen('prependListener', args);
+  }
+
+  once(...args) {
+    return this.#listen('once', args);
+  }
+
+  prependOnceListener(...args) {
+    return this.#listen('prependOnceListener', args);
+  }
+
   ref() {
     return this.#keepAlive(true);
   }
@@ -180,6 +207,20 @@ class Engine extends EventEmitter {
     this.#referenced = on;
     if (!this.#stopping?.pending) call(() => this.#native.keepAlive(on));
     return this;
+  }
+
+  #listen(add, args) {
+    super[add](...args);
+    const [kind] = args;
+    if (KINDS.has(kind) && !this.#wanted.has(kind)) {
+      this.#wanted.add(kind);
+      this.#tellWanted();
+    }
+    return this;
+  }
+
+  #tellWanted() {
+    call(() => this.#native.want([...this.#wanted]));
   }
 
   static #wake(engine) {
@@ -216,6 +257,12 @@ class Engine extends EventEmitter {
   }
 
   #handle(kind, fields) {
+    // Its last listener has gone. Found out here and not when it went, so that a listener that is taken off and put
+    // on again, as `once` in a `once`, misses nothing in between.
+    if (this.#wanted.has(kind) && super.listenerCount(kind) === 0 && !ALWAYS_WANTED.includes(kind)) {
+      this.#wanted.delete(kind);
+      this.#tellWanted();
+    }
     switch (kind) {
       case 'question':
         this.#ask(fields);

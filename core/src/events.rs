@@ -12,6 +12,17 @@ use std::task::{Context, Poll, Waker};
 use crate::error::{Error, ErrorCode};
 use crate::event::Event;
 
+/// What becomes of an event that must not be dropped for want of place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It finds a place.
+    Free,
+    /// There is no place now.
+    Full,
+    /// Nobody reads events of its kind: it needs none.
+    NotWanted,
+}
+
 /// The engine's side of the queue.
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -26,6 +37,8 @@ struct State {
     bytes: usize,
     missed: u64,
     taken: bool,
+    /// The kinds that the reader wants beside those that always come; `None`: every kind.
+    wanted: Option<Box<[&'static str]>>,
     closed: bool,
     /// Somebody was told that there is no place, and waits to hear that there is again.
     starved: bool,
@@ -44,10 +57,10 @@ impl Queue {
         }
     }
 
-    /// Adds an event, if somebody reads them. Gives whether it is in the queue now.
+    /// Adds an event, if somebody reads events of its kind. Gives whether it is in the queue now.
     pub(crate) fn push(&self, event: Event) -> bool {
         let mut state = self.lock();
-        if !state.taken {
+        if !state.hears(event.kind()) {
             return false;
         }
         let bytes = event.held_bytes();
@@ -66,13 +79,18 @@ impl Queue {
         true
     }
 
-    /// Whether an event that holds so many bytes would find a place. If not, `on_space` is called when
-    /// there is place again. Without a reader there is always place: nothing is kept.
-    pub(crate) fn has_place(&self, bytes: usize) -> bool {
+    /// What would become of what a raw connection sends, if it holds so many bytes. If it must wait, `on_space`
+    /// is called when there is place again, or nobody wants it any more.
+    pub(crate) fn place_for_received(&self, bytes: usize) -> Place {
         let mut state = self.lock();
-        let has = !state.taken || (state.events.len() + 1 < self.max_count && self.holds(&state, bytes));
-        state.starved |= !has;
-        has
+        if !state.hears(RECEIVED) {
+            return Place::NotWanted;
+        }
+        if state.events.len() + 1 < self.max_count && self.holds(&state, bytes) {
+            return Place::Free;
+        }
+        state.starved = true;
+        Place::Full
     }
 
     /// Sets what is called when there is place again.
@@ -138,6 +156,12 @@ impl Queue {
 }
 
 impl State {
+    /// Whether events of this kind are read.
+    fn hears(&self, kind: &str) -> bool {
+        let wants = |wanted: &[&str]| wanted.contains(&kind) || ALWAYS_WANTED.contains(&kind);
+        self.taken && self.wanted.as_deref().is_none_or(wants)
+    }
+
     fn is_empty(&self) -> bool {
         self.events.is_empty() && self.missed == 0
     }
@@ -161,9 +185,10 @@ impl State {
         Some(event)
     }
 
-    /// What to call when there is place again for somebody who waits for it.
+    /// What to call when there is place again for somebody who waits for it, or nobody wants what waits.
     fn relief(&mut self, max_count: usize, max_bytes: usize) -> Option<Arc<dyn Fn() + Send + Sync>> {
-        let relieved = self.starved && self.events.len() <= max_count / 2 && self.bytes <= max_bytes / 2;
+        let has_place = self.events.len() <= max_count / 2 && self.bytes <= max_bytes / 2;
+        let relieved = self.starved && (has_place || !self.hears(RECEIVED));
         if relieved {
             self.starved = false;
         }
@@ -230,6 +255,37 @@ impl Events {
         }
     }
 
+    /// Says which kinds of events are wanted, by their names in [`Event::KINDS`]; until this is called, every kind.
+    /// Others are dropped where they happen: nobody is woken for them, and they are not counted as missed. It is so
+    /// for what happens from now on; what waits already stays. What raw connections send while nobody wants
+    /// `received` is read and forgotten.
+    ///
+    /// `question` and `missed` come in any case: silence would refuse, and nothing wanted is lost without a word.
+    ///
+    /// ```
+    /// # let engine = klatsch::Engine::new(klatsch::Options::new().listen("127.0.0.1:0"))?;
+    /// let mut events = engine.events()?;
+    /// events.want(&["joined", "left", "error"])?;
+    /// # Ok::<(), klatsch::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument`: there is no such kind; nothing has changed then.
+    pub fn want(&mut self, kinds: &[&str]) -> Result<(), Error> {
+        let known = |kind: &&str| {
+            Event::KINDS.iter().copied().find(|known| known == kind).ok_or_else(|| {
+                let words =
+                    format!("there is no kind of event {kind:?}; there is {}", Event::KINDS.join(", "));
+                Error::new(ErrorCode::InvalidArgument, words)
+            })
+        };
+        let wanted = kinds.iter().map(known).collect::<Result<_, _>>()?;
+        let mut state = self.queue.lock();
+        state.wanted = Some(wanted);
+        self.relieve(state);
+        Ok(())
+    }
+
     /// Whether the engine has been dropped and every event been taken.
     pub fn is_closed(&self) -> bool {
         let state = self.queue.lock();
@@ -269,6 +325,7 @@ impl Drop for Events {
         state.bytes = 0;
         state.missed = 0;
         state.taken = false;
+        state.wanted = None;
         state.task = None;
         state.on_ready = None;
         self.relieve(state);
@@ -276,6 +333,10 @@ impl Drop for Events {
     }
 }
 
+/// What comes whatever is wanted: silence would refuse, and nothing wanted is lost without a word.
+const ALWAYS_WANTED: [&str; 2] = ["question", "missed"];
+/// The kind of what raw connections send.
+const RECEIVED: &str = "received";
 /// A queue that has drained gives memory back beyond this many places.
 const KEPT_CAPACITY: usize = 256;
 
@@ -284,7 +345,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::id::ConnectionId;
+    use crate::event::{Question, Subject};
+    use crate::id::{ConnectionId, QuestionId, RoomName, UserId, UserName};
     use crate::message::Payload;
 
     fn queue() -> Arc<Queue> {
@@ -351,11 +413,96 @@ mod tests {
         })));
         let payload = Payload::Binary(vec![0; 90_000]);
         assert!(queue.push(Event::Received { connection: ConnectionId(1), payload }));
-        assert!(queue.has_place(10_000) && !queue.has_place(10_001));
+        assert_eq!(queue.place_for_received(10_000), Place::Free);
+        assert_eq!(queue.place_for_received(10_001), Place::Full);
         assert_eq!(calls.load(Ordering::Relaxed), 0);
         reader.drain(1);
         assert_eq!(calls.load(Ordering::Relaxed), 1);
-        assert!(queue.has_place(1_000_000), "one event may be larger than the bound");
+        assert_eq!(
+            queue.place_for_received(1_000_000),
+            Place::Free,
+            "one event may be larger than the bound"
+        );
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_dropped_in_silence_and_what_is_wanted_comes() {
+        let queue = queue();
+        let mut reader = queue.reader().unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = calls.clone();
+        reader.on_ready(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        queue.push(degraded(0));
+        reader.want(&["stopped"]).unwrap();
+        for n in 0..100 {
+            assert!(!queue.push(degraded(n)));
+        }
+        assert_eq!(words(&reader.drain(99)), ["0"], "what waited before stays");
+        assert_eq!((calls.load(Ordering::Relaxed), queue.waiting_count()), (1, 0));
+        assert!(queue.push(Event::Stopped));
+        assert_eq!(calls.load(Ordering::Relaxed), 2);
+        reader.want(&["degraded"]).unwrap();
+        assert!(queue.push(degraded(7)) && !queue.push(Event::Stopped));
+        assert_eq!(words(&reader.drain(99)), ["stopped", "7"]);
+    }
+
+    #[test]
+    fn questions_come_and_what_was_missed_is_told_whatever_is_wanted() {
+        let queue = queue();
+        let mut reader = queue.reader().unwrap();
+        reader.want(&["stopped"]).unwrap();
+        let (room, user) = (RoomName::new("lobby").unwrap(), UserId::new("u1").unwrap());
+        let subject =
+            Subject::MaySend { room, user, name: UserName::new("Ann").unwrap(), text: "hi".to_owned() };
+        let (id, connection) = (QuestionId(1), ConnectionId(1));
+        assert!(queue.push(Event::Question(Question { id, connection, address: None, subject })));
+        for _ in 0..16 {
+            queue.push(Event::Stopped);
+        }
+        let told = words(&reader.drain(99));
+        assert_eq!((told[0].as_str(), told[15].as_str(), told.len()), ("question", "missed 2", 16));
+    }
+
+    #[test]
+    fn a_kind_that_there_is_not_is_refused_and_changes_nothing() {
+        let queue = queue();
+        let mut reader = queue.reader().unwrap();
+        let error = reader.want(&["stopped", "message "]).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+        assert!(error.message().contains("\"message \""), "{}", error.message());
+        assert!(queue.push(degraded(1)));
+        reader.want(Event::KINDS).unwrap();
+        assert!(queue.push(degraded(2)));
+        reader.want(&[]).unwrap();
+        assert!(!queue.push(degraded(3)));
+        drop(reader);
+        let mut next = queue.reader().unwrap();
+        assert!(queue.push(degraded(4)), "the next reader hears everything");
+        assert_eq!(words(&next.drain(9)), ["4"]);
+    }
+
+    #[test]
+    fn what_raw_connections_send_waits_for_nobody_who_does_not_want_it() {
+        let queue = queue();
+        let mut reader = queue.reader().unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = calls.clone();
+        queue.on_space(Some(Arc::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        })));
+        let received =
+            || Event::Received { connection: ConnectionId(1), payload: Payload::Binary(vec![0; 90_000]) };
+        assert!(queue.push(received()));
+        assert_eq!(queue.place_for_received(90_000), Place::Full);
+        reader.want(&["received", "stopped"]).unwrap();
+        assert_eq!(calls.load(Ordering::Relaxed), 0, "it is wanted still");
+        reader.want(&["stopped"]).unwrap();
+        assert_eq!(calls.load(Ordering::Relaxed), 1, "whoever waits for place hears that it needs none");
+        assert_eq!(queue.place_for_received(90_000), Place::NotWanted);
+        reader.want(&["received"]).unwrap();
+        assert_eq!(queue.place_for_received(90_000), Place::Full);
     }
 
     #[test]

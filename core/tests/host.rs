@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{DEADLINE, host};
 use klatsch::{ConnectionId, Engine, ErrorCode, Event, Options, Payload};
@@ -210,4 +210,38 @@ fn a_raw_connection_waits_when_the_host_is_slow_and_loses_nothing() {
         assert_eq!(payload.as_bytes(), n.to_le_bytes());
     }
     drop(sender.join().unwrap());
+}
+
+#[test]
+fn a_raw_connection_waits_for_no_host_that_does_not_want_what_it_sends() {
+    let mut host = host(Options::new().raw("/in", "").event_queue_count(16));
+    let mut client = host.client("/in");
+    for _ in 0..100 {
+        client.socket.send(tungstenite::Message::binary(vec![7])).unwrap();
+    }
+    client.socket.send(tungstenite::Message::Ping("behind them".into())).unwrap();
+    let until = Instant::now() + DEADLINE;
+    while host.engine.stats().unwrap().event_count < 15 {
+        assert!(Instant::now() < until, "the queue does not fill");
+        std::thread::yield_now();
+    }
+    host.events.want(&["disconnected"]).unwrap();
+    assert_eq!(client.socket.read().unwrap(), tungstenite::Message::Pong("behind them".into()));
+}
+
+#[test]
+fn a_host_hears_the_kinds_of_events_that_it_wants() {
+    let mut host = host(Options::new());
+    host.event_of("started");
+    host.events.want(&["joined", "left"]).unwrap();
+    let mut ann = host.named("/", "Ann");
+    ann.say("hi");
+    while !ann.hear().contains(r#""text":"hi""#) {}
+    drop(ann);
+    assert_eq!([host.event().kind(), host.event().kind()], ["joined", "left"]);
+    host.events.want(&["message", "stopped"]).unwrap();
+    host.engine.broadcast("lobby", "bye").unwrap();
+    assert_eq!(host.event().kind(), "message");
+    host.stop();
+    assert_eq!(host.event().kind(), "stopped");
 }

@@ -146,6 +146,15 @@ impl NativeEngine {
         })
     }
 
+    /// Says which kinds of events [`drain`](Self::drain) gives from now on, beside those that always come.
+    #[napi]
+    pub fn want(&self, kinds: Vec<String>) -> Result<(), Failure> {
+        guard(|| {
+            let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+            self.events.borrow_mut().want(&kinds)
+        })
+    }
+
     /// Whether the running engine keeps the process alive.
     #[napi]
     pub fn keep_alive(&self, env: Env, on: bool) -> Result<(), Failure> {

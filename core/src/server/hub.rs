@@ -18,7 +18,7 @@ use crate::chat::{Arrival, Chat, Effect, Flow, RoomKey, Settings};
 use crate::dialect::tutorial;
 use crate::error::Error;
 use crate::event::{Dialect, Event, Subject};
-use crate::events::Queue;
+use crate::events::{Place, Queue};
 use crate::fanout::ShardKey;
 use crate::id::{ConnectionId, Position};
 use crate::message::Payload;
@@ -125,19 +125,19 @@ impl Hub {
         }
     }
 
-    /// Hands a raw connection's message to the host. Gives whether there was place for it: if not, ask again
-    /// when the queue says so.
+    /// Hands a raw connection's message to the host, if it wants such. Gives whether there was place for it: if
+    /// not, ask again when the queue says so.
     pub(crate) fn received(
         &mut self,
         connection: ConnectionId,
         payload: impl FnOnce() -> Payload,
         len: usize,
     ) -> bool {
-        let has_place = self.queue.has_place(len);
-        if has_place {
+        let place = self.queue.place_for_received(len);
+        if place == Place::Free {
             self.queue.push(Event::Received { connection, payload: payload() });
         }
-        has_place
+        place != Place::Full
     }
 
     /// Takes a connection out of everything.
