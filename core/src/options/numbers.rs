@@ -34,7 +34,7 @@ macro_rules! numbers {
             /// Sets the option of that name, one of [`NUMBER_OPTIONS`].
             ///
             /// # Errors
-            /// [`ErrorCode::InvalidOption`]: there is no such number option.
+            /// [`ErrorCode::InvalidOption`](crate::ErrorCode::InvalidOption): there is no such number option.
             pub fn set_number(&mut self, name: &str, value: u64) -> Result<(), Error> {
                 match name {
                     $(stringify!($name) => self.numbers.$name = value,)+

@@ -242,26 +242,60 @@ impl Tls {
         }
     }
 
-    /// Sends what is encrypted.
+    /// Sends what is encrypted. What the socket does not take is kept.
     ///
     /// # Errors
     /// The socket's. `WouldBlock`: it took not one byte.
     fn flush(&mut self, socket: &TcpStream) -> io::Result<()> {
-        while self.session.wants_write() {
-            self.session.write_tls(&mut self.sealed)?;
-        }
-        let before = self.sent;
-        while self.sent < self.sealed.len() {
+        let (mut taken, mut is_full) = (0, false);
+        while self.sent < self.sealed.len() && !is_full {
             match send_slices(socket, &[IoSlice::new(&self.sealed[self.sent..])]) {
-                Ok(count) => self.sent += count,
+                Ok(count) => {
+                    self.sent += count;
+                    taken += count;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock && self.sent > before => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => is_full = true,
                 Err(error) => return Err(error),
             }
         }
-        // Most connections are idle, and keep nothing then.
-        self.sealed = Vec::new();
-        self.sent = 0;
+        if !is_full {
+            // Most connections are idle, and keep nothing then.
+            self.sealed = Vec::new();
+            self.sent = 0;
+        }
+        // Straight from where it was encrypted, as long as the socket takes it.
+        while self.session.wants_write() && !is_full {
+            match self.session.write_tls(&mut Direct(socket)) {
+                Ok(count) => taken += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => is_full = true,
+                Err(error) => return Err(error),
+            }
+        }
+        while self.session.wants_write() {
+            self.session.write_tls(&mut self.sealed)?;
+        }
+        match is_full && taken == 0 {
+            true => Err(ErrorKind::WouldBlock.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A socket to write to.
+struct Direct<'a>(&'a TcpStream);
+
+impl Write for Direct<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        send_slices(self.0, &[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        send_slices(self.0, slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
