@@ -67,6 +67,19 @@ fn deflate(bencher: Bencher<'_, '_>, messages: usize) {
     });
 }
 
+/// A turn of a room with so many members, without the sends: 32 messages of 150 bytes for each.
+#[divan::bench(args = [1, 100, 1000])]
+fn turn(bencher: Bencher<'_, '_>, members: u32) {
+    const MESSAGES: usize = 32;
+    let mut room = parts::Room::new(members);
+    let mut frame = Vec::new();
+    parts::write_text(&mut frame, text(150).as_bytes());
+    bencher.counter(ItemsCount::new(MESSAGES * members as usize)).bench_local(|| {
+        let bytes = room.turn(black_box(&frame), MESSAGES);
+        assert_eq!(bytes, frame.len() * MESSAGES * members as usize);
+    });
+}
+
 /// Prose of so many bytes.
 fn text(len: usize) -> String {
     PROSE.chars().cycle().take(len).collect()
