@@ -37,9 +37,8 @@ pub(crate) enum Got {
 #[derive(Debug)]
 struct Tls {
     session: ServerConnection,
-    /// Encrypted, and from `sent` on not taken by the socket yet.
-    sealed: Vec<u8>,
-    sent: usize,
+    /// What is encrypted and not taken by the socket yet; a word, because nothing is for nearly everybody.
+    sealed: Option<Box<Sealed>>,
     /// The peer's first byte was TLS.
     begun: bool,
     /// The peer has said that it will send nothing more.
@@ -50,21 +49,20 @@ struct Tls {
     closed: bool,
 }
 
+/// Encrypted bytes, of which the socket took the first `sent`.
+#[derive(Debug)]
+struct Sealed {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
 impl Transport {
     /// A socket that speaks plain, or TLS where there is a session for it.
     pub(crate) fn new(socket: TcpStream, session: Option<ServerConnection>) -> Transport {
         // Fails on a Unix socket, which has no such delay.
         let _ = socket.set_nodelay(true);
         let tls = session.map(|session| {
-            Box::new(Tls {
-                session,
-                sealed: Vec::new(),
-                sent: 0,
-                begun: false,
-                ended: false,
-                broken: false,
-                closed: false,
-            })
+            Box::new(Tls { session, sealed: None, begun: false, ended: false, broken: false, closed: false })
         });
         Transport { socket, tls }
     }
@@ -76,7 +74,8 @@ impl Transport {
 
     /// Bytes that are encrypted and were not taken by the socket: at most [`AHEAD_BYTES`], or a handshake's.
     pub(crate) fn sealed_bytes(&self) -> usize {
-        self.tls.as_ref().map_or(0, |tls| tls.sealed.len() - tls.sent)
+        let sealed = self.tls.as_ref().and_then(|tls| tls.sealed.as_ref());
+        sealed.map_or(0, |sealed| sealed.bytes.len() - sealed.sent)
     }
 
     /// To ask the operating system about it.
@@ -165,7 +164,7 @@ impl Transport {
     pub(crate) fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return send_slices(&self.socket, slices) };
         tls.flush(&self.socket)?;
-        if tls.sent < tls.sealed.len() {
+        if tls.sealed.is_some() {
             return Ok(0);
         }
         let count = tls.seal(slices)?;
@@ -197,8 +196,7 @@ impl Transport {
             && error.kind() != ErrorKind::WouldBlock
         {
             // Nobody is there to take it.
-            tls.sealed = Vec::new();
-            tls.sent = 0;
+            tls.sealed = None;
         }
     }
 }
@@ -248,21 +246,21 @@ impl Tls {
     /// The socket's. `WouldBlock`: it took not one byte.
     fn flush(&mut self, socket: &TcpStream) -> io::Result<()> {
         let (mut taken, mut is_full) = (0, false);
-        while self.sent < self.sealed.len() && !is_full {
-            match send_slices(socket, &[IoSlice::new(&self.sealed[self.sent..])]) {
+        while let Some(sealed) = &mut self.sealed
+            && !is_full
+        {
+            match send_slices(socket, &[IoSlice::new(&sealed.bytes[sealed.sent..])]) {
                 Ok(count) => {
-                    self.sent += count;
                     taken += count;
+                    sealed.sent += count;
+                    if sealed.sent == sealed.bytes.len() {
+                        self.sealed = None;
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => is_full = true,
                 Err(error) => return Err(error),
             }
-        }
-        if !is_full {
-            // Most connections are idle, and keep nothing then.
-            self.sealed = Vec::new();
-            self.sent = 0;
         }
         // Straight from where it was encrypted, as long as the socket takes it.
         while self.session.wants_write() && !is_full {
@@ -274,7 +272,8 @@ impl Tls {
             }
         }
         while self.session.wants_write() {
-            self.session.write_tls(&mut self.sealed)?;
+            let sealed = self.sealed.get_or_insert_with(|| Box::new(Sealed { bytes: Vec::new(), sent: 0 }));
+            self.session.write_tls(&mut sealed.bytes)?;
         }
         match is_full && taken == 0 {
             true => Err(ErrorKind::WouldBlock.into()),
