@@ -1029,7 +1029,7 @@ klatsch_code_t klatsch_engine_new(const klatsch_options_t *options,
 // how the stopping went; the engine is gone.
 klatsch_code_t klatsch_engine_free(klatsch_engine_t *engine);
 
-// Binds, starts the engine's own thread and returns when it listens.
+// Binds, starts the engine's own threads and returns when it listens.
 //
 // - `engine`: required.
 //

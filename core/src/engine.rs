@@ -52,7 +52,7 @@ impl Engine {
         self.inner.events()
     }
 
-    /// Binds, starts the engine's own thread and returns when it listens, with the addresses, one for each
+    /// Binds, starts the engine's own threads and returns when it listens, with the addresses, one for each
     /// `listen` that is TCP, in their order. Unix sockets are where the options say, so they are not listed.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Engine {
     /// shorten the first one's grace.
     ///
     /// # Errors
-    /// `forked`; `internal`: the engine's thread had panicked.
+    /// `forked`; `internal`: one of the engine's threads had panicked.
     pub fn stop(&self, grace: Duration) -> impl Future<Output = Result<(), Error>> + Send + 'static {
         let done = self.inner.begin_stop(grace);
         let inner = self.inner.clone();
@@ -86,11 +86,10 @@ impl Engine {
     /// [`stop`](Engine::stop), waited for on this thread.
     ///
     /// # Errors
-    /// As `stop`; `deadlock`: called on the engine's own thread.
+    /// As `stop`; `deadlock`: called on one of the engine's own threads.
     pub fn stop_blocking(&self, grace: Duration) -> Result<(), Error> {
         if self.inner.is_own_thread() {
-            let words =
-                "stop_blocking was called on the engine's own thread, which it would wait for; use stop";
+            let words = "stop_blocking was called on one of the engine's own threads, which it would wait for; use stop";
             return Err(Error::new(ErrorCode::Deadlock, words));
         }
         if let Some(done) = self.inner.begin_stop(grace)? {
@@ -119,7 +118,7 @@ impl Engine {
 
     /// Says something in a room as the host: a record by the user `host`. The room is made if there is none.
     ///
-    /// Gives its position. Delivery follows at once, on the engine's thread.
+    /// Gives its position. Delivery follows at once, on the engine's threads.
     ///
     /// # Errors
     /// `not_running`, `bad_room_name`, `too_many_rooms`, `empty_text`, `too_long`, `busy`, `forked`, `internal`.

@@ -93,7 +93,7 @@ pub unsafe extern "C" fn klatsch_engine_free(engine: *mut klatsch_engine_t) -> k
     unsafe { guard(std::ptr::null_mut(), body) }
 }
 
-/// Binds, starts the engine's own thread and returns when it listens.
+/// Binds, starts the engine's own threads and returns when it listens.
 ///
 /// - `engine`: required.
 ///

@@ -33,7 +33,7 @@ pub(super) struct Inner {
     /// Made with the first start, and kept through stops: rooms and their logs live as long as the engine.
     shared: OnceCell<Arc<Shared>>,
     running: Mutex<Option<Running>>,
-    /// No handle is left: who ends the events is the engine's thread, if it runs.
+    /// No handle is left: who ends the events is the last of the engine's threads, if they run.
     dropped: Arc<AtomicBool>,
     process: u32,
 }
@@ -214,7 +214,7 @@ impl Inner {
         }
     }
 
-    /// Has the engine's thread stop. Gives what to wait for; `None`: it does not run.
+    /// Has the engine's threads stop. Gives what to wait for; `None`: they do not run.
     pub(super) fn begin_stop(&self, grace: Duration) -> Result<Option<Arc<Done>>, Error> {
         self.check_process()?;
         let mut running = self.lock();

@@ -58,7 +58,7 @@ pub(crate) struct ShardSettings {
     pub(crate) write_timeout_ms: u64,
 }
 
-/// The engine's thread, before and while it runs.
+/// One of the engine's threads, before and while it runs.
 pub(crate) struct Shard {
     pub(super) key: ShardKey,
     pub(super) shared: Arc<Shared>,
