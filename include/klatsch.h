@@ -262,6 +262,8 @@ enum klatsch_dialect_t
     KLATSCH_DIALECT_TUTORIAL = 1,
     // Whole messages to the host and back; no chat.
     KLATSCH_DIALECT_RAW = 2,
+    // The engine's own, `klatsch.v1`: rooms, replies, positions.
+    KLATSCH_DIALECT_V1 = 3,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

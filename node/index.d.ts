@@ -19,8 +19,8 @@ export interface Position {
 /** A colour of the fixed palette, as CSS knows it. Black is the host's. */
 export type Color = 'red' | 'green' | 'blue' | 'magenta' | 'purple' | 'plum' | 'orange' | 'black';
 
-/** What a connection speaks: the classic tutorial's JSON, or whole messages to the host and back. */
-export type Dialect = 'tutorial' | 'raw';
+/** What a connection speaks: the classic tutorial's JSON, whole messages to the host and back, or the engine's own. */
+export type Dialect = 'tutorial' | 'raw' | 'v1';
 
 /** A record that people read. */
 export interface Message {

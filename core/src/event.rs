@@ -201,14 +201,17 @@ pub enum Dialect {
     Tutorial,
     /// Whole messages to the host and back; no chat.
     Raw,
+    /// The engine's own, `klatsch.v1`: rooms, replies, positions.
+    V1,
 }
 
 impl Dialect {
-    /// The stable name: `"tutorial"`, `"raw"`.
+    /// The stable name: `"tutorial"`, `"raw"`, `"v1"`.
     pub const fn name(self) -> &'static str {
         match self {
             Dialect::Tutorial => "tutorial",
             Dialect::Raw => "raw",
+            Dialect::V1 => "v1",
         }
     }
 }

@@ -67,6 +67,8 @@ pub enum klatsch_dialect_t {
     KLATSCH_DIALECT_TUTORIAL = 1,
     /// Whole messages to the host and back; no chat.
     KLATSCH_DIALECT_RAW = 2,
+    /// The engine's own, `klatsch.v1`: rooms, replies, positions.
+    KLATSCH_DIALECT_V1 = 3,
 }
 
 /// What a question asks.
@@ -346,6 +348,7 @@ fn dialect(dialect: Dialect) -> u32 {
     match dialect {
         Dialect::Tutorial => klatsch_dialect_t::KLATSCH_DIALECT_TUTORIAL as u32,
         Dialect::Raw => klatsch_dialect_t::KLATSCH_DIALECT_RAW as u32,
+        Dialect::V1 => klatsch_dialect_t::KLATSCH_DIALECT_V1 as u32,
         _ => 0,
     }
 }

@@ -85,7 +85,8 @@ static void put_payload(uint32_t kind, const uint8_t *data, size_t length)
 
 static const char *dialect_name(uint32_t dialect)
 {
-    return dialect == KLATSCH_DIALECT_RAW ? "raw" : "tutorial";
+    static const char *const names[] = {"", "tutorial", "raw", "v1"};
+    return dialect < sizeof names / sizeof *names ? names[dialect] : "";
 }
 
 static void put_event(const klatsch_event_t *event)

@@ -109,6 +109,10 @@ impl<T: Copy + Default> Audience<T> {
         frames
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// How many bytes have gathered for the next turn.
     pub(crate) fn gathered_bytes(&self) -> usize {
         self.gathered.len()

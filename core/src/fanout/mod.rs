@@ -7,6 +7,7 @@
 //! connection did not take at once.
 
 mod audience;
+mod few;
 mod lanes;
 mod outbox;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 mod turn;
 
 pub(crate) use audience::Audience;
+pub(crate) use few::Few;
 pub(crate) use lanes::{LaneKey, Lanes, Mark, ShardKey, Taken};
 pub(crate) use outbox::Outbox;
 pub(crate) use turn::Turn;

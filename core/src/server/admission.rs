@@ -99,6 +99,8 @@ fn upgrade(rules: &Rules, request: &Request, adopted: Option<SocketAddr>) -> Res
     }
     let named = query_value(&request.query, "room").transpose()?;
     let room = match (dialect, named) {
+        // It joins its rooms when it is in.
+        (Dialect::V1, _) => None,
         (_, Some(name)) => Some(RoomName::new(&name).map_err(|error| refusal(400, error.message()))?),
         (Dialect::Tutorial, None) => {
             Some(RoomName::new(LOBBY).map_err(|error| refusal(400, error.message()))?)

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::event::Dialect;
-use crate::fanout::LaneKey;
+use crate::fanout::{Few, LaneKey};
 use crate::id::ConnectionId;
 use crate::message::Payload;
 use crate::rate::Bucket;
@@ -40,7 +40,8 @@ pub(super) struct Connection {
     /// When the host was handed a raw message last, in ticks.
     pub(super) handed_ms: u64,
     pub(super) control: Bucket,
-    pub(super) seat: Option<Seat>,
+    /// Its places in the lanes that it is in.
+    pub(super) seats: Few<Seat>,
     pub(super) dialect: Dialect,
     pub(super) terms: Terms,
     /// The socket was the host's.
@@ -139,7 +140,7 @@ impl Connection {
             parked: None,
             handed_ms: 0,
             control: Bucket::default(),
-            seat: None,
+            seats: Few::None,
             dialect: Dialect::Tutorial,
             terms: Terms::default(),
             spoke: false,

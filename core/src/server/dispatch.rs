@@ -1,21 +1,38 @@
 //! What is to be sent, gathered for each shard until its next turn; and where connections are found.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use bytes::Bytes;
 
 use crate::chat::{Given, RoomKey};
 use crate::error::{Error, ErrorCode};
 use crate::event::Dialect;
-use crate::fanout::{LaneKey, Lanes, Mark, ShardKey, Taken};
+use crate::fanout::{Few, LaneKey, Lanes, Mark, ShardKey, Taken};
 use crate::id::{ConnectionId, Position};
 use crate::wire::{Kind, write_frame};
 
 use super::receipts::Part;
 use super::shards::MAX_SHARDS;
 
-/// What a lane is for: those in a room, or in none, who speak a dialect.
-pub(super) type Lane = (Option<RoomKey>, Dialect);
+/// What a lane is for: those in a room, or in none, who speak a dialect and are shown the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Lane {
+    pub(crate) room: Option<RoomKey>,
+    pub(crate) dialect: Dialect,
+    /// The one connection that is in it, because it is shown something else than the others; `None`: all others.
+    pub(crate) viewer: Option<ConnectionId>,
+}
+
+impl Lane {
+    /// The lane of all in a room, or in none, who speak a dialect and are shown the same.
+    pub(crate) const fn common(room: Option<RoomKey>, dialect: Dialect) -> Lane {
+        Lane { room, dialect, viewer: None }
+    }
+}
+
+/// Up to where lanes of a connection had got something: what it is sent next comes behind that.
+pub(super) type Ends = Few<(LaneKey, Mark)>;
 
 /// Something for a shard to do to one connection, in the order of happening.
 #[derive(Debug)]
@@ -29,10 +46,12 @@ pub(super) struct Delivery {
 pub(super) enum Act {
     /// It is in a lane: what the lane gets from this mark on is for it. `top`: the room's newest record then.
     Enter { lane: LaneKey, from: Mark, top: Position },
-    /// These frames are for it, after what its lane had got by this mark.
-    Frames { frames: Bytes, lane_end: Mark },
-    /// Close it, after what its lane had got by this mark.
-    Close { code: u16, reason: String, lane_end: Mark },
+    /// It is in a lane no longer: what the lane got up to this mark is for it, and nothing more.
+    Exit { lane: LaneKey, lane_end: Mark },
+    /// These frames are for it, after what its lanes had got by these marks.
+    Frames { frames: Bytes, behind: Ends },
+    /// Close it, after what its lanes had got by these marks.
+    Close { code: u16, reason: String, behind: Ends },
     /// It may be read again, not before this moment.
     Release { at_ms: u64 },
     /// The host lets it in.
@@ -61,19 +80,22 @@ pub(super) struct Outgoing {
 }
 
 /// Where a connection is found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Seat {
     slot: u32,
     pub(super) shard: ShardKey,
     pub(super) dialect: Dialect,
-    /// `None` until its handshake is done.
-    pub(super) lane: Option<LaneKey>,
+    /// Its handshake is done.
+    is_open: bool,
+    lanes: Few<LaneKey>,
 }
 
 #[derive(Debug)]
 pub(super) struct Dispatch {
     seats: HashMap<ConnectionId, Seat>,
     lanes: Lanes<Lane>,
+    /// Who is alone in a lane, for each room where anybody is.
+    viewers: HashMap<RoomKey, Vec<ConnectionId>>,
     /// For each shard.
     gathered: Box<[Gathered]>,
     /// Where a payload is written before its length is known.
@@ -85,6 +107,9 @@ struct Gathered {
     deliveries: Vec<Delivery>,
     /// Bytes of frames in them.
     bytes: usize,
+    /// Lanes that connections have left since the shard took last, once for each: what they had got by then is still
+    /// to be taken.
+    exits: Vec<LaneKey>,
     /// What the shard has taken and not sent yet.
     held_bytes: usize,
 }
@@ -94,6 +119,7 @@ impl Dispatch {
         Dispatch {
             seats: HashMap::new(),
             lanes: Lanes::new(shard_count),
+            viewers: HashMap::new(),
             gathered: (0..shard_count.min(MAX_SHARDS)).map(|_| Gathered::default()).collect(),
             scratch: Vec::new(),
         }
@@ -101,20 +127,27 @@ impl Dispatch {
 
     /// Notes where a connection is found.
     pub(super) fn seat(&mut self, connection: ConnectionId, shard: ShardKey, slot: u32, dialect: Dialect) {
-        self.seats.insert(connection, Seat { slot, shard, dialect, lane: None });
+        self.seats.insert(connection, Seat { slot, shard, dialect, is_open: false, lanes: Few::None });
+    }
+
+    /// The handshake of a connection is done.
+    pub(super) fn open(&mut self, connection: ConnectionId) {
+        if let Some(seat) = self.seats.get_mut(&connection) {
+            seat.is_open = true;
+        }
     }
 
     /// Finds a connection.
-    pub(super) fn find(&self, connection: ConnectionId) -> Option<Seat> {
-        self.seats.get(&connection).copied()
+    pub(super) fn find(&self, connection: ConnectionId) -> Option<&Seat> {
+        self.seats.get(&connection)
     }
 
     /// Finds a connection whose handshake is done.
     ///
     /// # Errors
     /// `unknown_connection`.
-    pub(super) fn find_open(&self, connection: ConnectionId) -> Result<Seat, Error> {
-        self.find(connection).filter(|seat| seat.lane.is_some()).ok_or_else(|| {
+    pub(super) fn find_open(&self, connection: ConnectionId) -> Result<&Seat, Error> {
+        self.find(connection).filter(|seat| seat.is_open).ok_or_else(|| {
             Error::new(
                 ErrorCode::UnknownConnection,
                 format!("there is no connection {connection}, or it is closed"),
@@ -122,11 +155,21 @@ impl Dispatch {
         })
     }
 
-    /// Forgets a connection. Gives its seat, and whether it was the last of its lane in its shard.
-    pub(super) fn unseat(&mut self, connection: ConnectionId) -> Option<(Seat, bool)> {
-        let seat = self.seats.remove(&connection)?;
-        let was_last = seat.lane.is_some_and(|lane| self.lanes.leave(lane, seat.shard));
-        Some((seat, was_last))
+    /// Forgets a connection. Gives whether there was one; `deserted` is told the lanes in which it was its shard's
+    /// last.
+    pub(super) fn unseat(
+        &mut self,
+        connection: ConnectionId,
+        mut deserted: impl FnMut(LaneKey, ShardKey),
+    ) -> bool {
+        let Some(seat) = self.seats.remove(&connection) else { return false };
+        for &lane in seat.lanes.as_slice() {
+            self.forget_viewer(lane);
+            if self.lanes.leave(lane, seat.shard) {
+                deserted(lane, seat.shard);
+            }
+        }
+        true
     }
 
     /// The parts of a lane that have connections, with where they end now.
@@ -142,41 +185,78 @@ impl Dispatch {
         shards.map(part).filter(|part| part.connection_count > 0).collect()
     }
 
-    /// Puts a connection in the lane of its room and dialect. `top`: the room's newest record.
-    pub(super) fn enter(&mut self, connection: ConnectionId, room: Option<RoomKey>, top: Position) {
+    /// Puts a connection in a lane, unless it is there. `top`: the newest record of the lane's room.
+    pub(super) fn enter(&mut self, connection: ConnectionId, lane: Lane, top: Position) {
         let Some(seat) = self.seats.get_mut(&connection) else { return };
-        let (lane, from) = self.lanes.enter((room, seat.dialect), seat.shard);
-        seat.lane = Some(lane);
-        self.push_to(connection, Act::Enter { lane, from, top });
+        if self.lanes.find(lane).is_some_and(|lane| seat.lanes.as_slice().contains(&lane)) {
+            return;
+        }
+        let (key, from) = self.lanes.enter(lane, seat.shard);
+        seat.lanes.push(key);
+        if let (Some(room), Some(viewer)) = (lane.room, lane.viewer) {
+            self.viewers.entry(room).or_default().push(viewer);
+        }
+        self.push_to(connection, Act::Enter { lane: key, from, top });
     }
 
-    /// Sends whole frames to one connection.
-    pub(super) fn deliver(&mut self, connection: ConnectionId, frames: Bytes) {
+    /// Takes a connection out of a lane: it has what the lane got so far, and nothing more of it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no dialect that is offered leaves a room and stays"))]
+    pub(super) fn exit(&mut self, connection: ConnectionId, lane: Lane) {
+        let (Some(seat), Some(key)) = (self.seats.get_mut(&connection), self.lanes.find(lane)) else {
+            return;
+        };
+        if seat.lanes.take_first(|&other| other == key).is_none() {
+            return;
+        }
+        let (shard, lane_end) = (seat.shard, self.lanes.end(key, seat.shard));
+        self.forget_viewer(key);
+        self.gathered[usize::from(shard.0)].exits.push(key);
+        self.push_to(connection, Act::Exit { lane: key, lane_end });
+    }
+
+    /// Sends whole frames to one connection, behind what its lanes of a room have got, or all of them.
+    pub(super) fn deliver(&mut self, connection: ConnectionId, room: Option<RoomKey>, frames: Bytes) {
         let Some(seat) = self.find(connection) else { return };
-        self.gathered[usize::from(seat.shard.0)].bytes += frames.len();
-        let lane_end = self.lane_end(seat);
-        self.push_to(connection, Act::Frames { frames, lane_end });
+        let (shard, behind) = (seat.shard, self.ends(seat, room));
+        self.gathered[usize::from(shard.0)].bytes += frames.len();
+        self.push_to(connection, Act::Frames { frames, behind });
     }
 
-    /// Closes one connection.
+    /// Closes one connection, behind what its lanes have got.
     pub(super) fn close(&mut self, connection: ConnectionId, code: u16, reason: String) {
         let Some(seat) = self.find(connection) else { return };
-        let lane_end = self.lane_end(seat);
-        self.push_to(connection, Act::Close { code, reason, lane_end });
+        let behind = self.ends(seat, None);
+        self.push_to(connection, Act::Close { code, reason, behind });
     }
 
     pub(super) fn push_to(&mut self, connection: ConnectionId, act: Act) {
-        if let Some(Seat { slot, shard, .. }) = self.find(connection) {
+        if let Some(&Seat { slot, shard, .. }) = self.seats.get(&connection) {
             self.gathered[usize::from(shard.0)].deliveries.push(Delivery { slot, connection, act });
         }
     }
 
-    /// The room of a connection.
-    pub(super) fn room(&self, seat: Seat) -> Option<RoomKey> {
-        seat.lane.and_then(|lane| self.lanes.key(lane)).and_then(|(room, _)| room)
+    /// The room of a connection that is in one at the most.
+    pub(super) fn room(&self, seat: &Seat) -> Option<RoomKey> {
+        seat.lanes.as_slice().first().and_then(|&lane| self.lanes.key(lane)).and_then(|lane| lane.room)
     }
 
-    /// Sends a text frame, whose payload `write` appends, to those in a room who speak a dialect.
+    /// Who is shown something else in a room than the others are.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nobody is shown anything else than the others yet"))]
+    pub(super) fn viewers(&self, room: RoomKey) -> Vec<ConnectionId> {
+        self.viewers.get(&room).cloned().unwrap_or_default()
+    }
+
+    fn forget_viewer(&mut self, lane: LaneKey) {
+        let Some(Lane { room: Some(room), viewer: Some(viewer), .. }) = self.lanes.key(lane) else { return };
+        if let Entry::Occupied(mut there) = self.viewers.entry(room) {
+            there.get_mut().retain(|&other| other != viewer);
+            if there.get().is_empty() {
+                there.remove();
+            }
+        }
+    }
+
+    /// Sends a text frame, whose payload `write` appends, to those in a lane.
     pub(super) fn show(&mut self, lane: Lane, write: impl FnOnce(&mut Vec<u8>)) {
         let Some(lane) = self.lanes.find(lane) else { return };
         self.scratch.clear();
@@ -192,13 +272,26 @@ impl Dispatch {
         }
     }
 
-    /// Takes what has gathered for a shard, which still holds so many bytes of what it took before.
-    pub(super) fn take(&mut self, shard: ShardKey, held_bytes: usize, outgoing: &mut Outgoing) {
+    /// Takes what has gathered for a shard, which still holds so many bytes of what it took before. `deserted` is told
+    /// the lanes that the shard's last connection has left meanwhile.
+    pub(super) fn take(
+        &mut self,
+        shard: ShardKey,
+        held_bytes: usize,
+        outgoing: &mut Outgoing,
+        mut deserted: impl FnMut(LaneKey),
+    ) {
         let gathered = &mut self.gathered[usize::from(shard.0)];
         std::mem::swap(&mut gathered.deliveries, &mut outgoing.deliveries);
         gathered.bytes = 0;
         gathered.held_bytes = held_bytes + self.lanes.waiting_bytes(shard);
         self.lanes.take(shard, &mut outgoing.lanes);
+        // Not sooner: what a lane got before they left is theirs, and its key must not be another's by then.
+        for lane in gathered.exits.drain(..) {
+            if self.lanes.leave(lane, shard) {
+                deserted(lane);
+            }
+        }
     }
 
     /// Gives a lane's buffer back after its turn.
@@ -223,8 +316,156 @@ impl Dispatch {
         self.gathered.iter().enumerate().map(bytes).max().unwrap_or(0)
     }
 
-    /// Up to where a connection's lane has got something.
-    pub(super) fn lane_end(&self, seat: Seat) -> Mark {
-        seat.lane.map_or(Mark::default(), |lane| self.lanes.end(lane, seat.shard))
+    /// Up to where the lane of a connection has got something that is in one at the most.
+    pub(super) fn lane_end(&self, seat: &Seat) -> Mark {
+        seat.lanes.as_slice().first().map_or(Mark::default(), |&lane| self.lanes.end(lane, seat.shard))
+    }
+
+    /// Up to where the lanes of a connection have got something: those of a room, or all.
+    fn ends(&self, seat: &Seat, room: Option<RoomKey>) -> Ends {
+        let end = |lane: LaneKey| (lane, self.lanes.end(lane, seat.shard));
+        let is_meant =
+            |&lane: &LaneKey| room.is_none() || self.lanes.key(lane).is_some_and(|lane| lane.room == room);
+        let mut ends = Ends::None;
+        for lane in seat.lanes.as_slice().iter().copied().filter(is_meant) {
+            ends.push(end(lane));
+        }
+        ends
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: ShardKey = ShardKey(0);
+    const ROOM: RoomKey = RoomKey(3);
+    const ANN: ConnectionId = ConnectionId(1);
+    const BOB: ConnectionId = ConnectionId(2);
+    const COMMON: Lane = Lane::common(Some(ROOM), Dialect::V1);
+    const ANNS: Lane = Lane { viewer: Some(ANN), ..COMMON };
+
+    fn dispatch() -> Dispatch {
+        let mut dispatch = Dispatch::new(1);
+        for (connection, slot) in [(ANN, 0), (BOB, 1)] {
+            dispatch.seat(connection, HERE, slot, Dialect::V1);
+            dispatch.open(connection);
+        }
+        dispatch
+    }
+
+    fn show(dispatch: &mut Dispatch, lane: Lane) {
+        dispatch.show(lane, |payload| payload.push(b'x'));
+    }
+
+    /// What the shard takes, in words; frames have three bytes.
+    fn take(dispatch: &mut Dispatch) -> Vec<String> {
+        let mut outgoing = Outgoing::default();
+        let mut words = Vec::new();
+        dispatch.take(HERE, 0, &mut outgoing, |lane| words.push(format!("lane {} deserted", lane.0)));
+        for taken in outgoing.lanes {
+            words.insert(0, format!("lane {} from {}: {}", taken.lane.0, taken.start.0, taken.frames.len()));
+        }
+        words.extend(outgoing.deliveries.into_iter().map(|delivery| {
+            let who = delivery.connection.0;
+            match delivery.act {
+                Act::Enter { lane, from, .. } => format!("{who} enters {} at {}", lane.0, from.0),
+                Act::Exit { lane, lane_end } => format!("{who} exits {} at {}", lane.0, lane_end.0),
+                Act::Frames { behind, .. } => format!("{who} gets something behind {:?}", numbers(&behind)),
+                Act::Close { behind, .. } => format!("{who} is closed behind {:?}", numbers(&behind)),
+                other => panic!("{other:?}"),
+            }
+        }));
+        words
+    }
+
+    fn numbers(ends: &Ends) -> Vec<(u32, u32)> {
+        ends.as_slice().iter().map(|(lane, end)| (lane.0, end.0)).collect()
+    }
+
+    #[test]
+    fn who_leaves_a_lane_has_what_it_got_before_even_as_the_last() {
+        let mut dispatch = dispatch();
+        dispatch.enter(ANN, COMMON, Position::default());
+        show(&mut dispatch, COMMON);
+        dispatch.exit(ANN, COMMON);
+        show(&mut dispatch, COMMON);
+        assert_eq!(
+            take(&mut dispatch),
+            ["lane 0 from 0: 6", "lane 0 deserted", "1 enters 0 at 0", "1 exits 0 at 3"]
+        );
+        show(&mut dispatch, COMMON);
+        assert_eq!(dispatch.waiting(), 0);
+        assert!(dispatch.find_open(ANN).is_ok());
+    }
+
+    #[test]
+    fn lanes_are_swapped_at_marks_that_neither_overlap_nor_leave_anything_out() {
+        let mut dispatch = dispatch();
+        dispatch.enter(ANN, COMMON, Position::default());
+        dispatch.enter(ANN, COMMON, Position::default());
+        show(&mut dispatch, COMMON);
+        assert!(dispatch.viewers(ROOM).is_empty());
+        dispatch.enter(ANN, ANNS, Position::default());
+        dispatch.exit(ANN, COMMON);
+        for lane in [COMMON, ANNS] {
+            show(&mut dispatch, lane);
+        }
+        assert_eq!(dispatch.viewers(ROOM), [ANN]);
+        dispatch.exit(ANN, ANNS);
+        dispatch.enter(ANN, COMMON, Position::default());
+        assert!(dispatch.viewers(ROOM).is_empty());
+        assert_eq!(
+            take(&mut dispatch),
+            [
+                "lane 1 from 0: 3",
+                "lane 0 from 0: 6",
+                "lane 1 deserted",
+                "1 enters 0 at 0",
+                "1 enters 1 at 0",
+                "1 exits 0 at 3",
+                "1 exits 1 at 3",
+                "1 enters 0 at 6"
+            ]
+        );
+        dispatch.enter(ANN, ANNS, Position::default());
+        dispatch.unseat(ANN, |_, _| {});
+        assert!(dispatch.viewers(ROOM).is_empty());
+    }
+
+    #[test]
+    fn what_is_for_one_comes_behind_its_lanes_of_the_room_or_behind_all() {
+        let mut dispatch = dispatch();
+        let den = Lane::common(Some(RoomKey(4)), Dialect::V1);
+        dispatch.deliver(BOB, None, Bytes::from_static(b"hello"));
+        assert_eq!(take(&mut dispatch), ["2 gets something behind []"]);
+        dispatch.enter(BOB, COMMON, Position::default());
+        dispatch.enter(BOB, den, Position::default());
+        show(&mut dispatch, den);
+        dispatch.deliver(BOB, den.room, Bytes::from_static(b"reply"));
+        show(&mut dispatch, COMMON);
+        dispatch.deliver(BOB, None, Bytes::from_static(b"tell"));
+        show(&mut dispatch, den);
+        dispatch.close(BOB, 4200, String::new());
+        assert_eq!(
+            take(&mut dispatch)[2..],
+            [
+                "2 enters 0 at 0",
+                "2 enters 1 at 0",
+                "2 gets something behind [(1, 3)]",
+                "2 gets something behind [(0, 3), (1, 3)]",
+                "2 is closed behind [(0, 3), (1, 6)]"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_connection_is_found_once_its_handshake_is_done_in_whatever_lanes_it_is() {
+        let mut dispatch = Dispatch::new(1);
+        dispatch.seat(ANN, HERE, 0, Dialect::V1);
+        assert_eq!(dispatch.find_open(ANN).unwrap_err().code(), ErrorCode::UnknownConnection);
+        dispatch.open(ANN);
+        assert!(dispatch.find_open(ANN).is_ok());
+        assert!(dispatch.unseat(ANN, |_, _| {}) && !dispatch.unseat(ANN, |_, _| {}));
     }
 }

@@ -25,7 +25,7 @@ use crate::message::Payload;
 use crate::store::Log;
 use crate::time::Now;
 
-use super::dispatch::{Act, Dispatch, Missed, Outgoing};
+use super::dispatch::{Act, Dispatch, Lane, Missed, Outgoing};
 use super::receipts::Receipts;
 use super::show::Ended;
 
@@ -112,8 +112,9 @@ impl Hub {
     pub(crate) fn connect(&mut self, arrival: Arrival, now: Now) -> Result<(), Error> {
         let connection = arrival.connection;
         if arrival.room.is_none() {
-            self.dispatch.enter(connection, None, Position::default());
+            self.dispatch.enter(connection, Lane::common(None, arrival.dialect), Position::default());
         }
+        self.dispatch.open(connection);
         self.run(now, |chat, effects| chat.connect(arrival, now, effects))
     }
 
@@ -142,11 +143,10 @@ impl Hub {
 
     /// Takes a connection out of everything.
     pub(crate) fn disconnect(&mut self, connection: ConnectionId, code: u16, reason: String, now: Now) {
-        if let Some((seat, was_last)) = self.dispatch.unseat(connection) {
-            if let (true, Some(lane)) = (was_last && !self.receipts.is_empty(), seat.lane) {
-                let complete = self.receipts.deserted(lane, seat.shard);
-                complete.into_iter().for_each(|receipt| self.tell_host(receipt));
-            }
+        let mut complete = Vec::new();
+        let receipts = &mut self.receipts;
+        if self.dispatch.unseat(connection, |lane, shard| complete.extend(receipts.deserted(lane, shard))) {
+            complete.into_iter().for_each(|receipt| self.tell_host(receipt));
             self.run(now, |chat, effects| chat.disconnect(connection, code, reason, effects));
         }
     }
@@ -168,9 +168,13 @@ impl Hub {
     /// Takes what is to be sent by a shard, which still holds so many bytes of what it took before. Gives for which
     /// shards there is something, a bit for each.
     pub(super) fn take(&mut self, shard: ShardKey, held_bytes: usize, outgoing: &mut Outgoing) -> u64 {
-        self.dispatch.take(shard, held_bytes, outgoing);
+        let mut complete = Vec::new();
+        let receipts = &mut self.receipts;
+        self.dispatch
+            .take(shard, held_bytes, outgoing, |lane| complete.extend(receipts.deserted(lane, shard)));
+        complete.into_iter().for_each(|receipt| self.tell_host(receipt));
         let top = |room: Option<RoomKey>| room.map_or(Position::default(), |room| self.chat.position(room));
-        outgoing.tops.extend(outgoing.lanes.iter().map(|taken| top(taken.key.0)));
+        outgoing.tops.extend(outgoing.lanes.iter().map(|taken| top(taken.key.room)));
         self.dispatch.waiting()
     }
 

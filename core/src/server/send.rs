@@ -10,7 +10,7 @@ use crate::push::Cause;
 use crate::wire::close_frame;
 
 use super::connection::{Peer, Phase};
-use super::dispatch::{Act, Delivery};
+use super::dispatch::{Act, Delivery, Ends};
 use super::shard::Shard;
 use super::transport::MAX_SLICES;
 
@@ -50,20 +50,16 @@ impl Shard {
         let Delivery { slot, connection: id, act } = delivery;
         match act {
             Act::Enter { lane, from, top } => self.enter(slot, id, lane, from, top),
-            Act::Frames { frames, lane_end } => {
-                self.catch_up(slot, id, lane_end);
-                // RFC 6455 §5.5.1: nothing follows a close frame, which overtakes what the turn had for it.
-                let terms = self
-                    .find(slot, id)
-                    .filter(|connection| matches!(connection.phase, Phase::Open | Phase::Failing(_)))
-                    .map(|connection| connection.terms);
-                if let Some(terms) = terms {
+            Act::Exit { lane, lane_end } => self.exit(slot, id, lane, lane_end),
+            Act::Frames { frames, behind } => {
+                self.catch_all_up(slot, id, &behind);
+                if let Some(terms) = self.find_talking(slot, id).map(|connection| connection.terms) {
                     let frames = self.compression.personal(frames, terms);
                     self.send(slot, frames);
                 }
             }
-            Act::Close { code, reason, lane_end } => {
-                self.catch_up(slot, id, lane_end);
+            Act::Close { code, reason, behind } => {
+                self.catch_all_up(slot, id, &behind);
                 if self.find(slot, id).is_some() {
                     self.close(slot, code, &reason, false);
                 }
@@ -74,6 +70,12 @@ impl Shard {
             },
             Act::Admitted { given } => self.admitted(slot, id, given),
             Act::Denied { reason } => self.denied(slot, id, reason),
+        }
+    }
+
+    fn catch_all_up(&mut self, slot: u32, id: ConnectionId, to: &Ends) {
+        for &(lane, to) in to.as_slice() {
+            self.catch_up(slot, id, lane, to);
         }
     }
 

@@ -24,7 +24,7 @@ use crate::wire::Rules as WireRules;
 use super::admission::Rules;
 use super::budget::Pressure;
 use super::compression::Compression;
-use super::connection::Connection;
+use super::connection::{Connection, Phase};
 use super::dispatch::Outgoing;
 use super::listener::Listener;
 use super::shards::{Shards, WAKE};
@@ -291,6 +291,12 @@ impl Shard {
     /// Finds a connection, unless its slot is another's by now.
     pub(super) fn find(&mut self, slot: u32, id: ConnectionId) -> Option<&mut Connection> {
         self.connections.get_mut(slot as usize).filter(|connection| connection.id == id)
+    }
+
+    /// Finds a connection that may be sent something. RFC 6455 §5.5.1: nothing follows a close frame, which overtakes
+    /// what a turn had for it.
+    pub(super) fn find_talking(&mut self, slot: u32, id: ConnectionId) -> Option<&mut Connection> {
+        self.find(slot, id).filter(|connection| matches!(connection.phase, Phase::Open | Phase::Failing(_)))
     }
 
     fn release(&mut self) {

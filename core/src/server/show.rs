@@ -38,8 +38,7 @@ impl Shard {
     /// Adds what a lane has got.
     pub(super) fn gather(&mut self, taken: Taken<Lane>, top: Position) {
         let stage = stage(&mut self.stages, taken.lane);
-        let (room, dialect) = taken.key;
-        stage.has_log = room.is_some() && dialect == Dialect::Tutorial;
+        stage.has_log = taken.key.room.is_some() && taken.key.dialect == Dialect::Tutorial;
         stage.audience.gather(taken.start, taken.frames, top);
         if !std::mem::replace(&mut stage.is_listed, true) {
             self.showing.push(taken.lane);
@@ -53,32 +52,52 @@ impl Shard {
     }
 
     pub(super) fn enter(&mut self, slot: u32, id: ConnectionId, lane: LaneKey, from: Mark, top: Position) {
-        let Some(connection) = self.connections.get_mut(slot as usize).filter(|other| other.id == id) else {
-            return;
-        };
-        let index = stage(&mut self.stages, lane).audience.enter(slot, from, top);
-        connection.seat = Some(Seat { lane, index });
+        // One that is being closed has left everything already.
+        if self.find_talking(slot, id).is_some() {
+            let index = stage(&mut self.stages, lane).audience.enter(slot, from, top);
+            self.connections[slot as usize].seats.push(Seat { lane, index });
+        }
     }
 
-    /// Takes a connection out of its lane.
+    /// Takes a connection out of a lane, when it has what that had got up to a mark.
+    pub(super) fn exit(&mut self, slot: u32, id: ConnectionId, lane: LaneKey, to: Mark) {
+        self.catch_up(slot, id, lane, to);
+        let seat = self.find(slot, id).and_then(|other| other.seats.take_first(|seat| seat.lane == lane));
+        if let Some(seat) = seat {
+            self.vacate(seat);
+        }
+    }
+
+    /// Takes a connection out of its lanes.
     pub(super) fn unseat(&mut self, slot: u32) {
-        let Some(seat) = self.connections.get_mut(slot as usize).and_then(|other| other.seat.take()) else {
-            return;
-        };
+        while let Some(seat) = self.connections.get_mut(slot as usize).and_then(|other| other.seats.pop()) {
+            self.vacate(seat);
+        }
+    }
+
+    fn vacate(&mut self, seat: Seat) {
         let connections = &mut self.connections;
-        self.stages[seat.lane.0 as usize].audience.leave(seat.index, |slot, index| {
-            if let Some(moved) = &mut connections[slot as usize].seat {
+        let stage = &mut self.stages[seat.lane.0 as usize];
+        stage.audience.leave(seat.index, |slot, index| {
+            let seats = connections[slot as usize].seats.as_mut_slice();
+            if let Some(moved) = seats.iter_mut().find(|other| other.lane == seat.lane) {
                 moved.index = index;
             }
         });
+        if stage.audience.is_empty() {
+            // The turn that was under way is no more.
+            stage.batch = None;
+            stage.shown = Shown::default();
+        }
     }
 
-    /// Queues what a connection's lane has got up to a mark, so that something of its own can follow.
-    pub(super) fn catch_up(&mut self, slot: u32, id: ConnectionId, to: Mark) {
+    /// Queues what a lane of a connection has got up to a mark, so that something of its own can follow.
+    pub(super) fn catch_up(&mut self, slot: u32, id: ConnectionId, lane: LaneKey, to: Mark) {
         let Some(connection) = self.find(slot, id) else { return };
         // Who lags is not shown what is new before what is missing.
         let lags = connection.outbox.as_ref().is_some_and(|waiting| waiting.lag.is_some());
-        let Some(seat) = connection.seat.filter(|_| !lags) else { return };
+        let seat = connection.seats.as_slice().iter().copied().find(|seat| seat.lane == lane);
+        let Some(seat) = seat.filter(|_| !lags) else { return };
         let mut pieces: [Option<Bytes>; 2] = [None, None];
         let mut places = pieces.iter_mut();
         self.stages[seat.lane.0 as usize].audience.catch_up(seat.index, to, |piece| {
@@ -87,14 +106,17 @@ impl Shard {
             }
         });
         for piece in pieces.into_iter().flatten() {
-            self.send(slot, piece);
+            // The first one may have been too much for it.
+            if self.find_talking(slot, id).is_some() {
+                self.send(slot, piece);
+            }
         }
     }
 
     /// Shows a connection what it missed while it lagged, or closes it.
     pub(super) fn end_lag(&mut self, slot: u32, id: ConnectionId, missed: Missed) {
         let Some(connection) = self.find(slot, id) else { return };
-        let (Some(seat), terms) = (connection.seat, connection.terms) else { return };
+        let (Some(&seat), terms) = (connection.seats.as_slice().first(), connection.terms) else { return };
         match missed {
             Missed::Frames { frames, lane_end } => {
                 self.stages[seat.lane.0 as usize].audience.skip(seat.index, lane_end);

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use crate::chat::RoomKey;
-use crate::dialect::{close_code, raw, tutorial};
+use crate::dialect::{close_code, raw, tutorial, v1};
 use crate::error::{Error, ErrorCode};
 use crate::event::{Dialect, Verdict};
 use crate::id::{ConnectionId, Position, QuestionId, RoomName};
 use crate::message::{Change, Member, Message, Payload, Record, Room};
+use crate::push::reply::Happening;
 use crate::push::{Cause, Push};
 use crate::stats::Stats;
 use crate::time::Now;
 use crate::wire::{Kind, write_frame};
 
-use super::Hub;
+use super::{Hub, Lane};
 
 impl Hub {
     pub(crate) fn broadcast(&mut self, room: &str, text: &str, now: Now) -> Result<Position, Error> {
@@ -40,15 +41,23 @@ impl Hub {
         self.check_waiting()?;
         let mut frame = Vec::new();
         match (seat.dialect, payload) {
-            (Dialect::Tutorial, Payload::Binary(_)) => {
-                let words =
-                    format!("connection {connection} speaks the tutorial dialect, which has text only");
+            (dialect @ (Dialect::Tutorial | Dialect::V1), Payload::Binary(_)) => {
+                let words = format!(
+                    "connection {connection} speaks the {} dialect, which has text only",
+                    dialect.name()
+                );
                 return Err(Error::new(ErrorCode::InvalidArgument, words));
             }
             (Dialect::Tutorial, Payload::Text(text)) => self.write_notice(text, now, &mut frame)?,
             (Dialect::Raw, payload) => self.write_payload(payload, &mut frame)?,
+            (Dialect::V1, Payload::Text(text)) => {
+                let data = serde_json::Value::from(&**text).to_string();
+                let mut json = Vec::new();
+                v1::event(&Happening::Tell { room: None, user: None, data: &data }, &mut json);
+                write_frame(&mut frame, Kind::Text, &json);
+            }
         }
-        self.dispatch.deliver(connection, frame.into());
+        self.dispatch.deliver(connection, None, frame.into());
         Ok(())
     }
 
@@ -67,7 +76,7 @@ impl Hub {
         self.check_waiting()?;
         let mut frame = Vec::new();
         self.write_notice(text, now, &mut frame)?;
-        self.dispatch.show_all(|(_, dialect)| dialect == Dialect::Tutorial, &frame);
+        self.dispatch.show_all(|lane| lane.dialect == Dialect::Tutorial, &frame);
         Ok(())
     }
 
@@ -105,7 +114,7 @@ impl Hub {
     /// Has the host told what becomes of the record that was just placed.
     fn await_receipt(&mut self, room: &str, position: Position) -> Result<(), Error> {
         let key = self.chat.room(room)?;
-        let parts = self.dispatch.parts((Some(key), Dialect::Tutorial));
+        let parts = self.dispatch.parts(Lane::common(Some(key), Dialect::Tutorial));
         if let Some(receipt) = self.receipts.await_receipt(RoomName::new(room)?, position, parts) {
             self.tell_host(receipt);
         }
@@ -130,10 +139,11 @@ impl Hub {
         if let Payload::Text(text) = payload {
             let mut notice = Vec::new();
             self.write_notice(text, now, &mut notice)?;
-            let chats = |(room, dialect)| dialect == Dialect::Tutorial && is_meant(room);
+            let chats = |lane: Lane| lane.dialect == Dialect::Tutorial && is_meant(lane.room);
             self.dispatch.show_all(chats, &notice);
         }
-        self.dispatch.show_all(|(room, dialect)| dialect == Dialect::Raw && is_meant(room), &frame);
+        let raw = |lane: Lane| lane.dialect == Dialect::Raw && is_meant(lane.room);
+        self.dispatch.show_all(raw, &frame);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::push::Push;
 use crate::time::Now;
 use crate::wire::{Kind, write_frame};
 
-use super::{Act, Hub, Missed};
+use super::{Act, Hub, Lane, Missed};
 
 impl Hub {
     pub(super) fn command(&mut self, connection: ConnectionId, command: Command<'_>, now: Now) -> Flow {
@@ -44,11 +44,14 @@ impl Hub {
                 tutorial::encode(&Push::Color(color), &mut json);
                 let mut frame = Vec::with_capacity(json.len() + 4);
                 write_frame(&mut frame, Kind::Text, &json);
-                self.dispatch.deliver(connection, frame.into());
+                self.dispatch.deliver(connection, None, frame.into());
             }
             Effect::Enter { connection, room, name } => {
                 self.show_history(connection, room, &name);
-                self.dispatch.enter(connection, Some(room), self.chat.position(room));
+                if let Some(dialect) = self.dispatch.find(connection).map(|seat| seat.dialect) {
+                    let lane = Lane::common(Some(room), dialect);
+                    self.dispatch.enter(connection, lane, self.chat.position(room));
+                }
             }
             Effect::Close { connection, cause, reason } => {
                 self.dispatch.close(connection, close_code(cause), reason);
@@ -79,7 +82,7 @@ impl Hub {
 
     fn record(&mut self, room: RoomKey, record: Record) {
         let Change::Message(message) = &record.change;
-        self.dispatch.show((Some(room), Dialect::Tutorial), |json| {
+        self.dispatch.show(Lane::common(Some(room), Dialect::Tutorial), |json| {
             tutorial::encode(&Push::Message(message), json);
         });
         let name = message.room.clone();
@@ -104,7 +107,7 @@ impl Hub {
                 frame
             }
         };
-        self.dispatch.deliver(connection, frame);
+        self.dispatch.deliver(connection, Some(room), frame);
     }
 
     /// What a chat connection has not been shown of its room since the record at `after`.
