@@ -87,6 +87,13 @@ impl<T: Copy + Default> Audience<T> {
         self.members.pop();
         if self.members.is_empty() {
             self.turn = None;
+        }
+    }
+
+    /// Drops what has gathered, if nobody is left to be shown it. Not when the last leaves, but before anything more is
+    /// gathered: who leaves and who comes may stand in the same list, and what came between the two is for the latter.
+    pub(crate) fn forget(&mut self) {
+        if self.members.is_empty() {
             self.gathered = Vec::new();
         }
     }
@@ -193,6 +200,15 @@ impl<T: Copy + Default> Audience<T> {
     /// Up to where the turn under way goes.
     pub(crate) fn turn_end(&self) -> Mark {
         Mark(self.end.0.wrapping_sub(self.gathered.len() as u32))
+    }
+
+    /// How far the lane was when a member was shown something last; sooner, if it came later or was caught up.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nobody leaves a lane while it lags yet"))]
+    pub(crate) fn position(&self, index: u32) -> T {
+        match &self.turn {
+            Some(running) if index as usize >= running.next => running.before,
+            _ => self.shown,
+        }
     }
 
     /// How far the lane was before the turn under way.

@@ -29,6 +29,7 @@ impl Shard {
         });
         // What came of this shard's turn for others is theirs to send.
         self.shards.wake(waiting.unwrap_or(0));
+        self.forget_emptied();
         for (taken, top) in outgoing.lanes.drain(..).zip(outgoing.tops.drain(..)) {
             self.gather(taken, top);
         }

@@ -84,6 +84,8 @@ pub(crate) struct Shard {
     pub(super) stages: Vec<Stage>,
     /// Lanes that have something to show.
     pub(super) showing: Vec<LaneKey>,
+    /// Lanes whose last connection here has left since the last turn.
+    pub(super) emptied: Vec<LaneKey>,
     /// Connections that lagged, and have taken everything that waited for them.
     pub(super) drained: Vec<(u32, ConnectionId, Position)>,
     /// The one buffer that everything is read into.
@@ -150,6 +152,7 @@ impl Shard {
             releases: BinaryHeap::new(),
             stages: Vec::new(),
             showing: Vec::new(),
+            emptied: Vec::new(),
             drained: Vec::new(),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             outgoing: Outgoing::default(),

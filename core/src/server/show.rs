@@ -88,6 +88,14 @@ impl Shard {
             // The turn that was under way is no more.
             stage.batch = None;
             stage.shown = Shown::default();
+            self.emptied.push(seat.lane);
+        }
+    }
+
+    /// Has the lanes forget what nobody is left to be shown. Comes before anything more is gathered.
+    pub(super) fn forget_emptied(&mut self) {
+        for lane in self.emptied.drain(..) {
+            self.stages[lane.0 as usize].audience.forget();
         }
     }
 
