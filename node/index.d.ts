@@ -315,6 +315,19 @@ export interface EngineOptions {
   raw?: { readonly [path: string]: string } | readonly RawPath[] | undefined;
   /** Whether the tutorial dialect is spoken. Default true. */
   tutorial?: boolean | undefined;
+
+  /**
+   * Whether the dialect `klatsch.v1` is spoken, with clients that offer that subprotocol on the chat's path. Default
+   * true.
+   */
+  v1?: boolean | undefined;
+
+  /**
+   * Whether a client that offers unknown subprotocols only is taken for one of the tutorial's, and answered without a
+   * subprotocol. Browsers then close the connection themselves, as their standard asks of them; other clients may not
+   * mind. Else it is answered 400 with the supported ones. Default false.
+   */
+  acceptUnknownSubprotocol?: boolean | undefined;
   /** Whether the chat page is served at `/`. Default true. */
   page?: boolean | undefined;
   /**
@@ -383,7 +396,8 @@ export interface EngineOptions {
   historyBytes?: number | undefined;
   /**
    * After how many milliseconds without a byte from a connection the engine pings it. Up to a fifth less, so that
-   * not all connections are pinged at once. Default 25000; from 100 to 3600000.
+   * not all connections are pinged at once. A v1 connection is sent a heartbeat that often instead, or more often
+   * if its client wishes, and has to send something as often itself. Default 25000; from 100 to 3600000.
    */
   heartbeatIntervalMs?: number | undefined;
   /**
@@ -396,6 +410,31 @@ export interface EngineOptions {
    * the TLS handshake; then it is cut. Default 5000; from 100 to 600000.
    */
   handshakeTimeoutMs?: number | undefined;
+  /**
+   * How many milliseconds a v1 connection has for its `hello`; then it is closed with 4204. Default 10000; from 100
+   * to 600000.
+   */
+  helloTimeoutMs?: number | undefined;
+  /**
+   * For how many milliseconds after its last connection is gone a v1 user is still in its rooms, so that nobody
+   * sees a leave and a join when it comes back meanwhile. 0: it leaves at once. Default 15000; from 0 to 3600000.
+   */
+  lingerMs?: number | undefined;
+  /**
+   * For how many milliseconds after its last connection a v1 session can be resumed; then a client begins anew.
+   * Default 86400000; from 1000 to 31536000000.
+   */
+  sessionMs?: number | undefined;
+  /**
+   * How many sessions of v1 users without a connection are kept; past it the oldest are forgotten. Default 100000;
+   * from 0 to 16000000.
+   */
+  maxSessionCount?: number | undefined;
+  /**
+   * For how many milliseconds the engine knows the `mid` of a v1 client's change, and gives the first one's answer
+   * if it is sent again. Past it a client must not send again. Default 86400000; from 1000 to 31536000000.
+   */
+  dedupeMs?: number | undefined;
   /**
    * How many milliseconds the peer has to answer a close frame and go; then it is cut. Default 5000; from 100 to
    * 600000.
@@ -436,6 +475,25 @@ export interface EngineOptions {
    */
   maxTextBytes?: number | undefined;
   /**
+   * How long the `data` of a v1 client's request may be, in bytes of JSON; longer is refused with `too_long`.
+   * Default 16384; from 1 to 1048576.
+   */
+  maxDataBytes?: number | undefined;
+  /**
+   * How many messages, records or other entries one answer to a v1 client has at the most; the rest is in the next
+   * answers. Default 100; from 1 to 10000.
+   */
+  maxPageCount?: number | undefined;
+  /**
+   * How many reactions one message may have; one more is refused with `too_many`. Default 256; from 1 to 65536.
+   */
+  maxReactionCount?: number | undefined;
+  /**
+   * Up to how many members a v1 client is told of everybody who comes to its room or leaves it; above, only how
+   * many there are, at most once a second. Default 200; from 0 to 1000000.
+   */
+  maxPresenceCount?: number | undefined;
+  /**
    * Into how many frames a message may be split; one more closes the connection with 1008. Default 64; from 1 to
    * 1000000.
    */
@@ -456,6 +514,15 @@ export interface EngineOptions {
    * Default 100; from 0 to 16000000.
    */
   maxAddressConnectionCount?: number | undefined;
+  /**
+   * How many connections one v1 user may have; one more is closed with 4101. Default 10; from 1 to 1000000.
+   */
+  maxUserConnectionCount?: number | undefined;
+  /**
+   * How many rooms one v1 connection may be in, its direct rooms not counted; one more is refused with `too_many`.
+   * Default 32; from 1 to 10000.
+   */
+  maxConnectionRoomCount?: number | undefined;
   /**
    * How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their request,
    * or asked about. One more has the one cut that has taken longest, if that is over a second; else it is cut
@@ -478,8 +545,18 @@ export interface EngineOptions {
    */
   messageBurst?: number | undefined;
   /**
-   * How many control frames (pings, pongs) a second a connection may send in the long run; more close it with 1008.
-   * Default 10; from 1 to 1000000.
+   * How many `tell` and `typing` a second one v1 user may send in the long run; more are refused with
+   * `rate_limited`. 0: no limit. Default 20; from 0 to 1000000.
+   */
+  tellRate?: number | undefined;
+  /**
+   * How many `tell` and `typing` one v1 user may send at once before that rate holds. Default 60; from 1 to
+   * 1000000.
+   */
+  tellBurst?: number | undefined;
+  /**
+   * How many control frames (pings, pongs) a second a connection may send in the long run; more close it with 1008,
+   * a v1 one with 4102. Default 10; from 1 to 1000000.
    */
   controlRate?: number | undefined;
   /**
@@ -497,19 +574,20 @@ export interface EngineOptions {
    */
   deflateMinBytes?: number | undefined;
   /**
-   * From how many waiting bytes on a connection lags: it is shown nothing more of its room until it has taken what
-   * waits, and then what it missed, from the room's log; with 1013 it is closed if that is more than 256 KiB or no
-   * longer kept. Default 65536; from 1024 to 1073741824.
+   * From how many waiting bytes on a connection lags: it is shown nothing more of its rooms until it has taken what
+   * waits, and then what it missed, from the rooms' logs. If that is more than 256 KiB or no longer kept, a
+   * tutorial connection is closed with 1013, and a v1 one is told where the gap is. Default 65536; from 1024 to
+   * 1073741824.
    */
   lagBytes?: number | undefined;
   /**
-   * For how many milliseconds a connection may lag; then it is closed with 1013. Default 30000; from 100 to
-   * 3600000.
+   * For how many milliseconds a connection may lag; then it is closed with 1013, a v1 one with 4201. Default 30000;
+   * from 100 to 3600000.
    */
   lagTimeoutMs?: number | undefined;
   /**
-   * How many bytes may wait for one connection that reads too slowly; past it the connection is closed with 1013.
-   * Default 1048576; from 65536 to 1073741824.
+   * How many bytes may wait for one connection that reads too slowly; past it the connection is closed with 1013, a
+   * v1 one with 4201. Default 1048576; from 65536 to 1073741824.
    */
   outboxBytes?: number | undefined;
   /**

@@ -67,6 +67,8 @@ pub struct Options {
     pub(crate) path: String,
     pub(crate) raw: Vec<RawPath>,
     pub(crate) tutorial: bool,
+    pub(crate) v1: bool,
+    pub(crate) accept_unknown_subprotocol: bool,
     pub(crate) page: bool,
     pub(crate) allow_origin: Vec<String>,
     pub(crate) allow_host: Vec<String>,
@@ -98,6 +100,8 @@ impl Default for Options {
             path: "/".into(),
             raw: Vec::new(),
             tutorial: true,
+            v1: true,
+            accept_unknown_subprotocol: false,
             page: true,
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
@@ -164,6 +168,23 @@ impl Options {
     #[must_use]
     pub fn tutorial(mut self, on: bool) -> Options {
         self.tutorial = on;
+        self
+    }
+
+    /// Whether the dialect `klatsch.v1` is spoken, with clients that offer that subprotocol on the chat's path.
+    /// Default `true`.
+    #[must_use]
+    pub fn v1(mut self, on: bool) -> Options {
+        self.v1 = on;
+        self
+    }
+
+    /// Whether a client that offers unknown subprotocols only is taken for one of the tutorial's, and answered without
+    /// a subprotocol. Browsers then close the connection themselves, as their standard asks of them; other clients may
+    /// not mind. Else it is answered 400 with the supported ones. Default `false`.
+    #[must_use]
+    pub fn accept_unknown_subprotocol(mut self, on: bool) -> Options {
+        self.accept_unknown_subprotocol = on;
         self
     }
 

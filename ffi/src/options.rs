@@ -222,6 +222,29 @@ pub unsafe extern "C" fn klatsch_options_tutorial(
     set(options, |options| Ok(options.tutorial(on)))
 }
 
+/// Sets whether the dialect `klatsch.v1` is spoken, with clients that offer that subprotocol on the chat's path.
+///
+/// - `options`: required.
+/// - `on`: default true.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_v1(options: *mut klatsch_options_t, on: bool) -> klatsch_code_t {
+    set(options, |options| Ok(options.v1(on)))
+}
+
+/// Sets whether a client that offers unknown subprotocols only is taken for one of the tutorial's, and answered
+/// without a subprotocol. Browsers then close the connection themselves, as their standard asks of them; other
+/// clients may not mind. Else it is answered 400 with the supported ones.
+///
+/// - `options`: required.
+/// - `on`: default false.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_accept_unknown_subprotocol(
+    options: *mut klatsch_options_t,
+    on: bool,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.accept_unknown_subprotocol(on)))
+}
+
 /// Sets whether the chat page is served at `/`.
 ///
 /// - `options`: required.

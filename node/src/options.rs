@@ -89,6 +89,8 @@ fn set(mut options: Options, name: &str, value: &Value) -> Result<Options, Error
         "hostColor" => options = options.host_color(string(name, value)?),
         "adoptOnly" => options = options.adopt_only(boolean(name, value)?),
         "tutorial" => options = options.tutorial(boolean(name, value)?),
+        "v1" => options = options.v1(boolean(name, value)?),
+        "acceptUnknownSubprotocol" => options = options.accept_unknown_subprotocol(boolean(name, value)?),
         "page" => options = options.page(boolean(name, value)?),
         "deflate" => options = options.deflate(boolean(name, value)?),
         "requireOrigin" => options = options.require_origin(boolean(name, value)?),
@@ -219,7 +221,7 @@ fn edits(from: &[char], to: &[char]) -> usize {
     row[to.len()]
 }
 
-const VALUE_OPTIONS: [&str; 18] = [
+const VALUE_OPTIONS: [&str; 20] = [
     "listen",
     "adoptOnly",
     "tlsFiles",
@@ -227,6 +229,8 @@ const VALUE_OPTIONS: [&str; 18] = [
     "path",
     "raw",
     "tutorial",
+    "v1",
+    "acceptUnknownSubprotocol",
     "page",
     "allowOrigin",
     "allowHost",
@@ -244,8 +248,9 @@ const VALUE_OPTIONS: [&str; 18] = [
 const HANDLER_OPTIONS: [&str; 3] = ["admit", "maySend", "signal"];
 
 /// How the core's words spell those of [`VALUE_OPTIONS`] that are spelt otherwise there.
-const SNAKE_NAMES: [&str; 10] = [
+const SNAKE_NAMES: [&str; 11] = [
     "adopt_only",
+    "accept_unknown_subprotocol",
     "tls_files",
     "tls_pem",
     "allow_origin",
@@ -278,7 +283,7 @@ mod tests {
     fn every_option_is_read_in_javascripts_spelling() {
         let json = r#"{
             "listen": [0, "127.0.0.1:0"], "path": "/chat", "raw": {"/echo": "", "/game": "game.v1"},
-            "tutorial": true, "page": false, "allowOrigin": "https://a.example", "allowHost": ["a.example"],
+            "tutorial": true, "v1": false, "acceptUnknownSubprotocol": true, "page": false, "allowOrigin": "https://a.example", "allowHost": ["a.example"],
             "tlsFiles": {"cert": "a.pem", "key": "b.pem"}, "tlsPem": [{"cert": "c", "key": "d"}],
             "requireOrigin": true, "trustedProxy": ["10.0.0.0/8", "unix"], "deflate": false, "receipts": true,
             "hostName": "Bot", "hostColor": "red", "reserveName": "Boss", "limits": "load-test",
@@ -295,6 +300,8 @@ mod tests {
             .raw("/game", "game.v1")
             .tls_files("a.pem", "b.pem")
             .tls_pem("c", "d")
+            .v1(false)
+            .accept_unknown_subprotocol(true)
             .page(false)
             .allow_origin("https://a.example")
             .allow_host("a.example")

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 pub(crate) use effect::{Effect, Flow, Given};
 pub(crate) use room::RoomKey;
+pub(crate) use session::Knock;
 
 use crate::command::Command;
 use crate::error::{Error, ErrorCode};
@@ -55,6 +56,9 @@ pub(crate) struct Arrival {
     pub(crate) path: String,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) given: Option<Given>,
+    /// What a v1 connection's hello will be judged by.
+    #[expect(dead_code, reason = "the chat asks nobody at their hello yet")]
+    pub(crate) knock: Option<Box<Knock>>,
 }
 
 /// The chat of one engine.
@@ -114,7 +118,7 @@ impl Chat {
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Error> {
-        let Arrival { connection, dialect, room, path, address, given } = arrival;
+        let Arrival { connection, dialect, room, path, address, given, knock: _ } = arrival;
         let key = match &room {
             Some(name) => Some(self.find_or_make(name, now, effects)?),
             None => None,

@@ -55,6 +55,14 @@ pub(crate) struct Session {
     pub(crate) sent: Sent,
 }
 
+/// What a v1 connection brought along, for the question that its hello leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Knock {
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
 /// How fast a user sends.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sent {

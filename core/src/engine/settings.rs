@@ -45,6 +45,8 @@ pub(super) fn shard_settings(
         path: options.path.clone(),
         raw: options.raw.clone(),
         tutorial: options.tutorial,
+        v1: options.v1,
+        accept_unknown_subprotocol: options.accept_unknown_subprotocol,
         allow_origin: options.allow_origin.clone(),
         allow_host: options.allow_host.clone(),
         require_origin: options.require_origin,

@@ -367,7 +367,8 @@ impl Shard {
         connection.id = id;
         connection.dialect = dialect;
         connection.terms = Terms::of(wanted.upgrade.deflate.as_ref());
-        if !self.settings.ask_admit {
+        // What a v1 connection's token is, only its first message says.
+        if !self.settings.ask_admit || dialect == Dialect::V1 {
             return self.let_in(slot, *wanted, None);
         }
         let (subject, address) = (wanted.subject(), connection.peer());
@@ -404,13 +405,14 @@ impl Shard {
         }
     }
 
-    fn let_in(&mut self, slot: u32, wanted: Wanted, given: Option<Given>) {
+    fn let_in(&mut self, slot: u32, mut wanted: Wanted, given: Option<Given>) {
         let now = self.now;
         let connection = &mut self.connections[slot as usize];
         let (id, address) = (connection.id, connection.peer());
+        let knock = (self.settings.ask_admit && wanted.dialect == Dialect::V1).then(|| wanted.knock());
         let Wanted { upgrade, subprotocol, dialect, room, path, mut rest, .. } = wanted;
         connection.named = given.is_some();
-        let arrival = Arrival { connection: id, dialect, room, path, address, given };
+        let arrival = Arrival { connection: id, dialect, room, path, address, given, knock };
         if let Err(error) = self.shared.with(|hub| hub.connect(arrival, now)).and_then(|result| result) {
             let reason = error.message();
             return self.refuse(slot, Some(id), Refusal { status: 503, reason, headers: Vec::new() });

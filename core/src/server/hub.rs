@@ -15,15 +15,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::chat::{Arrival, Chat, Effect, Flow, RoomKey, Settings};
-use crate::dialect::tutorial;
-use crate::error::Error;
+use crate::dialect::{tutorial, v1};
+use crate::error::{Error, ErrorCode};
 use crate::event::{Dialect, Event, Subject};
 use crate::events::{Place, Queue};
 use crate::fanout::ShardKey;
 use crate::id::{ConnectionId, Position};
 use crate::message::Payload;
+use crate::push::reply::Refusal;
 use crate::store::Log;
 use crate::time::Now;
+use crate::wire::{Kind, write_frame};
 
 use super::dispatch::{Act, Dispatch, Lane, Missed, Outgoing};
 use super::receipts::Receipts;
@@ -126,6 +128,32 @@ impl Hub {
         }
     }
 
+    /// Does what a v1 connection's text asks for.
+    pub(crate) fn request(&mut self, connection: ConnectionId, text: &str, _now: Now) -> Flow {
+        let bounds = v1::Bounds { text_bytes: self.settings.chat.max_text_bytes, data_bytes: MAX_DATA_BYTES };
+        let (id, error) = match v1::read(text, bounds) {
+            Ok(v1::Incoming::Heartbeat) => return Flow::Go,
+            Ok(v1::Incoming::Request { id, .. }) => {
+                (id, Error::new(ErrorCode::NotAvailable, "the chat does not speak this dialect yet"))
+            }
+            Err(v1::Unread::Request { id, error }) => (id, error),
+            Err(v1::Unread::Text(error)) => (None, error),
+        };
+        let refusal = Refusal {
+            code: error.code(),
+            message: &error.message(),
+            retry_after_ms: None,
+            fate: None,
+            suggestion: None,
+        };
+        let mut json = Vec::new();
+        v1::refusal(id, &refusal, &mut json);
+        let mut frame = Vec::new();
+        write_frame(&mut frame, Kind::Text, &json);
+        self.dispatch.deliver(connection, None, frame.into());
+        Flow::Go
+    }
+
     /// Hands a raw connection's message to the host, if it wants such. Gives whether there was place for it: if
     /// not, ask again when the queue says so.
     pub(crate) fn received(
@@ -207,3 +235,6 @@ impl Hub {
         self.dispatch.waiting_bytes()
     }
 }
+
+/// How long the data of a request may be.
+const MAX_DATA_BYTES: u64 = 16_384;

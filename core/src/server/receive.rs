@@ -193,12 +193,14 @@ impl Shard {
             let (payload, len): (&dyn Fn() -> Payload, usize) = match item {
                 // Inflated above.
                 None | Some(Item::Deflated { .. }) => return None,
-                Some(Item::Text(text)) if connection.dialect == Dialect::Tutorial => {
+                Some(Item::Text(text)) if connection.dialect != Dialect::Raw => {
                     let first = !std::mem::replace(&mut connection.spoke, true);
                     connection.named = true;
-                    let flow =
-                        self.shared.with(|hub| hub.text(id, text, first, now)).unwrap_or(Flow::Discard);
-                    match flow {
+                    let flow = self.shared.with(|hub| match connection.dialect {
+                        Dialect::V1 => hub.request(id, text, now),
+                        _ => hub.text(id, text, first, now),
+                    });
+                    match flow.unwrap_or(Flow::Discard) {
                         Flow::Go => continue,
                         Flow::Discard => return Some(End::Discard),
                         Flow::Hold => connection.held = true,
@@ -210,6 +212,9 @@ impl Shard {
                     return Some(End::Held);
                 }
                 Some(Item::Binary(_)) if connection.dialect == Dialect::Tutorial => continue,
+                Some(Item::Binary(_)) if connection.dialect == Dialect::V1 => {
+                    return Some(End::Violation(TEXT_ONLY));
+                }
                 Some(Item::Text(text)) => (&|| Payload::Text(text.to_owned()), text.len()),
                 Some(Item::Binary(bytes)) => (&|| Payload::Binary(bytes.to_owned()), bytes.len()),
                 Some(Item::Close(close)) => {
@@ -218,7 +223,8 @@ impl Shard {
                 }
                 Some(item @ (Item::Ping(_) | Item::Pong(_))) => {
                     if connection.control.next_at_ms(rate, now.ticks_ms) > now.ticks_ms {
-                        return Some(End::Violation(TOO_MANY_CONTROL_FRAMES));
+                        let code = close_code(connection.dialect, Cause::Flood);
+                        return Some(End::Violation(Violation { code, reason: TOO_MANY_CONTROL_FRAMES }));
                     }
                     connection.control.take(rate, now.ticks_ms);
                     if let Item::Ping(payload) = item {
@@ -292,9 +298,13 @@ impl Shard {
         self.releases.push(Reverse((until_ms, slot, connection.id)));
     }
 
-    pub(super) fn fail(&mut self, slot: u32, violation: Violation) {
+    pub(super) fn fail(&mut self, slot: u32, mut violation: Violation) {
         let connection = &mut self.connections[slot as usize];
         let id = connection.id;
+        if violation.code == POLICY {
+            // RFC 6455 §7.4.1: what no other code fits, for which a dialect may have a word of its own.
+            violation.code = close_code(connection.dialect, Cause::Protocol);
+        }
         connection.phase = Phase::Failing(Box::new(violation));
         tracing::debug!(
             connection = id.0,
@@ -307,7 +317,10 @@ impl Shard {
 
     /// Closes a connection for a cause of the engine's, ahead of what waits for it.
     pub(super) fn close_for(&mut self, slot: u32, cause: Cause, reason: &str) {
-        self.close(slot, close_code(cause), reason, true);
+        if let Some(connection) = self.connections.get(slot as usize) {
+            let code = close_code(connection.dialect, cause);
+            self.close(slot, code, reason, true);
+        }
     }
 }
 
@@ -323,5 +336,6 @@ const MAX_TURN_BYTES: usize = 1024 * 1024;
 const ANSWER_MS: u64 = 200;
 /// RFC 6455 §7.1.5: what a close frame without a code means.
 const NO_CODE: u16 = 1005;
-const TOO_MANY_CONTROL_FRAMES: Violation =
-    Violation { code: 1008, reason: "more control frames than control_rate allows" };
+const POLICY: u16 = 1008;
+const TOO_MANY_CONTROL_FRAMES: &str = "more control frames than control_rate allows";
+const TEXT_ONLY: Violation = Violation { code: 1003, reason: "this dialect has text messages only" };

@@ -218,7 +218,10 @@ impl Shard {
     /// The engine stops: a WebSocket is closed after what waits for it, anything else is cut.
     pub(super) fn dismiss(&mut self, slot: u32) {
         match &self.connections[slot as usize].phase {
-            Phase::Open => self.close(slot, close_code(Cause::GoingAway), "the server stops", false),
+            Phase::Open => {
+                let code = close_code(self.connections[slot as usize].dialect, Cause::GoingAway);
+                self.close(slot, code, "the server stops", false);
+            }
             Phase::Failing(violation) => {
                 let violation = **violation;
                 self.fail(slot, violation);

@@ -37,7 +37,7 @@ impl Shard {
                     self.close_for(slot, Cause::NoHeartbeat, "no answer to a heartbeat");
                     self.remove(slot);
                 }
-                Due::Overdue => self.close(slot, 1008, "a message took too long to arrive", true),
+                Due::Overdue => self.close_for(slot, Cause::Protocol, "a message took too long to arrive"),
                 Due::Stalled => self.lost(slot, "the peer took nothing for write_timeout_ms"),
                 Due::Lagging => self.too_slow(slot),
                 Due::Late => self.remove(slot),

@@ -41,8 +41,9 @@ pub unsafe extern "C" fn klatsch_options_history_bytes(
     set(options, |options| Ok(options.history_bytes(history_bytes)))
 }
 
-/// After how many milliseconds without a byte from a connection the engine pings it. Up to a fifth less,
-/// so that not all connections are pinged at once.
+/// After how many milliseconds without a byte from a connection the engine pings it. Up to a fifth less, so
+/// that not all connections are pinged at once. A v1 connection is sent a heartbeat that often instead, or
+/// more often if its client wishes, and has to send something as often itself.
 ///
 /// - `options`: required.
 /// - `heartbeat_interval_ms`: default 25000; from 100 to 3600000.
@@ -77,6 +78,69 @@ pub unsafe extern "C" fn klatsch_options_handshake_timeout_ms(
     handshake_timeout_ms: u64,
 ) -> klatsch_code_t {
     set(options, |options| Ok(options.handshake_timeout_ms(handshake_timeout_ms)))
+}
+
+/// How many milliseconds a v1 connection has for its `hello`; then it is closed with 4204.
+///
+/// - `options`: required.
+/// - `hello_timeout_ms`: default 10000; from 100 to 600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_hello_timeout_ms(
+    options: *mut klatsch_options_t,
+    hello_timeout_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.hello_timeout_ms(hello_timeout_ms)))
+}
+
+/// For how many milliseconds after its last connection is gone a v1 user is still in its rooms, so that
+/// nobody sees a leave and a join when it comes back meanwhile. 0: it leaves at once.
+///
+/// - `options`: required.
+/// - `linger_ms`: default 15000; from 0 to 3600000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_linger_ms(
+    options: *mut klatsch_options_t,
+    linger_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.linger_ms(linger_ms)))
+}
+
+/// For how many milliseconds after its last connection a v1 session can be resumed; then a client begins
+/// anew.
+///
+/// - `options`: required.
+/// - `session_ms`: default 86400000; from 1000 to 31536000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_session_ms(
+    options: *mut klatsch_options_t,
+    session_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.session_ms(session_ms)))
+}
+
+/// How many sessions of v1 users without a connection are kept; past it the oldest are forgotten.
+///
+/// - `options`: required.
+/// - `max_session_count`: default 100000; from 0 to 16000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_session_count(
+    options: *mut klatsch_options_t,
+    max_session_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_session_count(max_session_count)))
+}
+
+/// For how many milliseconds the engine knows the `mid` of a v1 client's change, and gives the first one's
+/// answer if it is sent again. Past it a client must not send again.
+///
+/// - `options`: required.
+/// - `dedupe_ms`: default 86400000; from 1000 to 31536000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_dedupe_ms(
+    options: *mut klatsch_options_t,
+    dedupe_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.dedupe_ms(dedupe_ms)))
 }
 
 /// How many milliseconds the peer has to answer a close frame and go; then it is cut.
@@ -176,6 +240,56 @@ pub unsafe extern "C" fn klatsch_options_max_text_bytes(
     set(options, |options| Ok(options.max_text_bytes(max_text_bytes)))
 }
 
+/// How long the `data` of a v1 client's request may be, in bytes of JSON; longer is refused with `too_long`.
+///
+/// - `options`: required.
+/// - `max_data_bytes`: default 16384; from 1 to 1048576.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_data_bytes(
+    options: *mut klatsch_options_t,
+    max_data_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_data_bytes(max_data_bytes)))
+}
+
+/// How many messages, records or other entries one answer to a v1 client has at the most; the rest is in the
+/// next answers.
+///
+/// - `options`: required.
+/// - `max_page_count`: default 100; from 1 to 10000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_page_count(
+    options: *mut klatsch_options_t,
+    max_page_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_page_count(max_page_count)))
+}
+
+/// How many reactions one message may have; one more is refused with `too_many`.
+///
+/// - `options`: required.
+/// - `max_reaction_count`: default 256; from 1 to 65536.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_reaction_count(
+    options: *mut klatsch_options_t,
+    max_reaction_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_reaction_count(max_reaction_count)))
+}
+
+/// Up to how many members a v1 client is told of everybody who comes to its room or leaves it; above, only
+/// how many there are, at most once a second.
+///
+/// - `options`: required.
+/// - `max_presence_count`: default 200; from 0 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_presence_count(
+    options: *mut klatsch_options_t,
+    max_presence_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_presence_count(max_presence_count)))
+}
+
 /// Into how many frames a message may be split; one more closes the connection with 1008.
 ///
 /// - `options`: required.
@@ -225,6 +339,31 @@ pub unsafe extern "C" fn klatsch_options_max_address_connection_count(
     max_address_connection_count: u64,
 ) -> klatsch_code_t {
     set(options, |options| Ok(options.max_address_connection_count(max_address_connection_count)))
+}
+
+/// How many connections one v1 user may have; one more is closed with 4101.
+///
+/// - `options`: required.
+/// - `max_user_connection_count`: default 10; from 1 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_user_connection_count(
+    options: *mut klatsch_options_t,
+    max_user_connection_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_user_connection_count(max_user_connection_count)))
+}
+
+/// How many rooms one v1 connection may be in, its direct rooms not counted; one more is refused with
+/// `too_many`.
+///
+/// - `options`: required.
+/// - `max_connection_room_count`: default 32; from 1 to 10000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_max_connection_room_count(
+    options: *mut klatsch_options_t,
+    max_connection_room_count: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.max_connection_room_count(max_connection_room_count)))
 }
 
 /// How many connections may be on their way to a WebSocket at once: in the TLS handshake, sending their
@@ -279,8 +418,33 @@ pub unsafe extern "C" fn klatsch_options_message_burst(
     set(options, |options| Ok(options.message_burst(message_burst)))
 }
 
-/// How many control frames (pings, pongs) a second a connection may send in the long run; more close it
-/// with 1008.
+/// How many `tell` and `typing` a second one v1 user may send in the long run; more are refused with
+/// `rate_limited`. 0: no limit.
+///
+/// - `options`: required.
+/// - `tell_rate`: default 20; from 0 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_tell_rate(
+    options: *mut klatsch_options_t,
+    tell_rate: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.tell_rate(tell_rate)))
+}
+
+/// How many `tell` and `typing` one v1 user may send at once before that rate holds.
+///
+/// - `options`: required.
+/// - `tell_burst`: default 60; from 1 to 1000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_tell_burst(
+    options: *mut klatsch_options_t,
+    tell_burst: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.tell_burst(tell_burst)))
+}
+
+/// How many control frames (pings, pongs) a second a connection may send in the long run; more close it with
+/// 1008, a v1 one with 4102.
 ///
 /// - `options`: required.
 /// - `control_rate`: default 10; from 1 to 1000000.
@@ -304,32 +468,6 @@ pub unsafe extern "C" fn klatsch_options_control_burst(
     set(options, |options| Ok(options.control_burst(control_burst)))
 }
 
-/// From how many bytes on what is sent to a connection at once is compressed, if it is agreed on; less goes
-/// plain, because compressing it saves next to nothing.
-///
-/// - `options`: required.
-/// - `deflate_min_bytes`: default 512; from 1 to 1073741824.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn klatsch_options_deflate_min_bytes(
-    options: *mut klatsch_options_t,
-    deflate_min_bytes: u64,
-) -> klatsch_code_t {
-    set(options, |options| Ok(options.deflate_min_bytes(deflate_min_bytes)))
-}
-
-/// How many bytes may wait for one connection that reads too slowly; past it the connection is closed with
-/// 1013.
-///
-/// - `options`: required.
-/// - `outbox_bytes`: default 1048576; from 65536 to 1073741824.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn klatsch_options_outbox_bytes(
-    options: *mut klatsch_options_t,
-    outbox_bytes: u64,
-) -> klatsch_code_t {
-    set(options, |options| Ok(options.outbox_bytes(outbox_bytes)))
-}
-
 /// How many threads serve the connections, each its own share of them. 0: as many as there are processors for
 /// the process; in Node, one.
 ///
@@ -343,9 +481,22 @@ pub unsafe extern "C" fn klatsch_options_shard_count(
     set(options, |options| Ok(options.shard_count(shard_count)))
 }
 
-/// From how many waiting bytes on a connection lags: it is shown nothing more of its room until it has taken
-/// what waits, and then what it missed, from the room's log; with 1013 it is closed if that is more than 256
-/// KiB or no longer kept.
+/// From how many bytes on what is sent to a connection at once is compressed, if it is agreed on; less goes
+/// plain, because compressing it saves next to nothing.
+///
+/// - `options`: required.
+/// - `deflate_min_bytes`: default 512; from 1 to 1073741824.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_deflate_min_bytes(
+    options: *mut klatsch_options_t,
+    deflate_min_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.deflate_min_bytes(deflate_min_bytes)))
+}
+
+/// From how many waiting bytes on a connection lags: it is shown nothing more of its rooms until it has taken
+/// what waits, and then what it missed, from the rooms' logs. If that is more than 256 KiB or no longer kept,
+/// a tutorial connection is closed with 1013, and a v1 one is told where the gap is.
 ///
 /// - `options`: required.
 /// - `lag_bytes`: default 65536; from 1024 to 1073741824.
@@ -357,7 +508,7 @@ pub unsafe extern "C" fn klatsch_options_lag_bytes(
     set(options, |options| Ok(options.lag_bytes(lag_bytes)))
 }
 
-/// For how many milliseconds a connection may lag; then it is closed with 1013.
+/// For how many milliseconds a connection may lag; then it is closed with 1013, a v1 one with 4201.
 ///
 /// - `options`: required.
 /// - `lag_timeout_ms`: default 30000; from 100 to 3600000.
@@ -367,6 +518,19 @@ pub unsafe extern "C" fn klatsch_options_lag_timeout_ms(
     lag_timeout_ms: u64,
 ) -> klatsch_code_t {
     set(options, |options| Ok(options.lag_timeout_ms(lag_timeout_ms)))
+}
+
+/// How many bytes may wait for one connection that reads too slowly; past it the connection is closed with
+/// 1013, a v1 one with 4201.
+///
+/// - `options`: required.
+/// - `outbox_bytes`: default 1048576; from 65536 to 1073741824.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_outbox_bytes(
+    options: *mut klatsch_options_t,
+    outbox_bytes: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.outbox_bytes(outbox_bytes)))
 }
 
 /// How many bytes the engine may hold in all, about. When it nears that, it answers new connections 503, then

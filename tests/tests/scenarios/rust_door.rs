@@ -54,6 +54,8 @@ impl RustDoor {
             ("limits", [limits]) => options.limits(Limits::from_name(limits)?),
             ("adopt_only", [_]) => options.adopt_only(on),
             ("tutorial", [_]) => options.tutorial(on),
+            ("v1", [_]) => options.v1(on),
+            ("accept_unknown_subprotocol", [_]) => options.accept_unknown_subprotocol(on),
             ("page", [_]) => options.page(on),
             ("require_origin", [_]) => options.require_origin(on),
             ("ask_admit", [_]) => options.ask_admit(on),

@@ -225,8 +225,15 @@ impl World {
         let client = self.client(connection).unwrap();
         let room = Some(RoomName::new(&client.room).unwrap());
         client.admitted = true;
-        let arrival =
-            Arrival { connection, dialect: Dialect::Tutorial, room, path: "/".into(), address: None, given };
+        let arrival = Arrival {
+            connection,
+            dialect: Dialect::Tutorial,
+            room,
+            path: "/".into(),
+            address: None,
+            given,
+            knock: None,
+        };
         let result = self.run(|chat, effects| chat.connect(arrival, now, effects));
         if let Err(error) = result {
             let client = self.client(connection).unwrap();
@@ -284,7 +291,7 @@ impl World {
                 let who =
                     self.clients.iter().find(|(_, client)| client.connection == Some(connection)).unwrap();
                 let who = who.0.clone();
-                self.leave(&who, close_code(cause));
+                self.leave(&who, close_code(Dialect::Tutorial, cause));
             }
             Effect::Release { connection, at_ms } => {
                 let now_ms = self.now.ticks_ms;
@@ -403,7 +410,7 @@ impl World {
             }
             ClientAct::IsClosedWith { code, reason } => {
                 let (cause, words) = self.clients[who].closed.clone().unwrap_or_else(|| panic!("{at}: open"));
-                assert_eq!(close_code(cause), *code, "{at}");
+                assert_eq!(close_code(Dialect::Tutorial, cause), *code, "{at}");
                 assert!(reason.as_ref().is_none_or(|reason| words.contains(reason)), "{at}: {words}");
             }
             ClientAct::Opens { .. } | ClientAct::Sends(_) | ClientAct::Gets(_) => unreachable!("{at}"),

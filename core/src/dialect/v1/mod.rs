@@ -20,15 +20,24 @@ pub(crate) use request::{Bounds, Incoming, Unread, read};
 pub(crate) const fn close_code(cause: Cause) -> u16 {
     match cause {
         Cause::TooLong => 1009,
-        Cause::BadName => 4000,
+        Cause::Protocol | Cause::BadName => 4000,
+        Cause::Unauthorized => 4001,
+        Cause::Banned => 4002,
+        Cause::Replaced => 4003,
         Cause::Kicked => 4004,
         Cause::Overload => 4100,
+        Cause::TooManyConnections => 4101,
         Cause::Flood => 4102,
         Cause::GoingAway => 4200,
         Cause::TooSlow => 4201,
+        Cause::Restart => 4202,
         Cause::NoHeartbeat => 4203,
+        Cause::NoHello => 4204,
     }
 }
+
+/// The name by which clients ask for the dialect.
+pub(crate) const SUBPROTOCOL: &str = "klatsch.v1";
 
 /// What is sent for the sake of sending something; nobody answers it.
 pub(crate) const HEARTBEAT: &[u8] = b"{}";

@@ -81,8 +81,8 @@ impl Hub {
     }
 
     pub(crate) fn kick(&mut self, connection: ConnectionId, reason: &str) -> Result<(), Error> {
-        self.dispatch.find_open(connection)?;
-        self.dispatch.close(connection, close_code(Cause::Kicked), reason.to_owned());
+        let code = close_code(self.dispatch.find_open(connection)?.dialect, Cause::Kicked);
+        self.dispatch.close(connection, code, reason.to_owned());
         Ok(())
     }
 

@@ -54,7 +54,9 @@ impl Hub {
                 }
             }
             Effect::Close { connection, cause, reason } => {
-                self.dispatch.close(connection, close_code(cause), reason);
+                if let Some(dialect) = self.dispatch.find(connection).map(|seat| seat.dialect) {
+                    self.dispatch.close(connection, close_code(dialect, cause), reason);
+                }
             }
             Effect::Release { connection, at_ms } => {
                 self.dispatch.push_to(connection, Act::Release { at_ms })
