@@ -6,7 +6,7 @@ mod settings;
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, ErrorCode};
-use crate::event::Verdict;
+use crate::event::{Admission, Verdict};
 use crate::events::Events;
 use crate::id::{ConnectionId, Position, QuestionId};
-use crate::message::{Member, Message, Payload, Room};
+use crate::message::{Member, Message, Moderation, Payload, Room, RoomOptions};
 use crate::options::Options;
 use crate::stats::Stats;
 
@@ -171,6 +171,76 @@ impl Engine {
     /// `internal`.
     pub fn send(&self, room: &str, user: &str, text: &str) -> Result<Position, Error> {
         self.inner.act(|hub, now| hub.send(room, user, text, now))
+    }
+
+    /// Tells a user something, on all their connections that speak `klatsch.v1`; it stands in no log.
+    ///
+    /// # Errors
+    /// `not_running`, `bad_name`, `unknown_user` (no such connection), `too_long`, `busy`, `forked`, `internal`.
+    pub fn tell_user(&self, user: &str, text: &str) -> Result<(), Error> {
+        self.inner.act(|hub, now| hub.tell_user(user, text, now))
+    }
+
+    /// Moderates a room: takes somebody out, mutes or bans them, sets roles, topic or slow mode, takes messages away. Each
+    /// is a record of the room's log. Gives its position.
+    ///
+    /// # Errors
+    /// `not_running`, `bad_room_name`, `unknown_room`, `unknown_user` (to be kicked, and not there), `too_many`, `forked`,
+    /// `internal`.
+    pub fn moderate(&self, room: &str, act: Moderation) -> Result<Position, Error> {
+        self.inner.act(|hub, now| hub.moderate(room, act, now))
+    }
+
+    /// Puts a user into a room, on all their connections that speak `klatsch.v1`, and lets them into it from now on, private
+    /// or not. The room is made if there is none.
+    ///
+    /// # Errors
+    /// `not_running`, `bad_room_name`, `bad_name`, `too_many_rooms`, `too_many`, `forked`, `internal`.
+    pub fn join(&self, room: &str, user: &str) -> Result<(), Error> {
+        self.inner.act(|hub, now| hub.join(room, user, now))
+    }
+
+    /// Takes a user out of a room, which no record tells of; whom [`join`](Engine::join) put there does not come into a
+    /// private one again. A connection of the tutorial's, which has no other room, is closed.
+    ///
+    /// # Errors
+    /// `not_running`, `bad_room_name`, `unknown_room`, `bad_name`, `forked`, `internal`.
+    pub fn leave(&self, room: &str, user: &str) -> Result<(), Error> {
+        self.inner.act(|hub, now| hub.leave(room, user, now))
+    }
+
+    /// Sets what is otherwise in a room than in others. The room is made if there is none.
+    ///
+    /// # Errors
+    /// `not_running`, `bad_room_name`, `too_many_rooms`, `invalid_argument`, `forked`, `internal`.
+    pub fn set_room(&self, room: &str, options: &RoomOptions) -> Result<(), Error> {
+        self.inner.act(|hub, now| hub.set_room(room, options, now))
+    }
+
+    /// Makes a ticket: a token that a client of `klatsch.v1` shows in its `hello`, good once and for `ttl_ms` milliseconds.
+    /// Whoever shows it is who the admission says; the host is not asked. Hand it over by a way that nobody else hears.
+    ///
+    /// # Errors
+    /// `not_running`, `bad_name`, `bad_room_name`, `too_many`, `forked`, `internal`.
+    pub fn ticket(&self, admission: Admission, ttl_ms: u64) -> Result<String, Error> {
+        self.inner.act(|hub, now| hub.ticket(admission, ttl_ms, now))
+    }
+
+    /// Keeps a user out of the engine, for so many seconds, or for good (`None`); `Some(0)` ends a ban. Their connections
+    /// are closed (4002, 1008).
+    ///
+    /// # Errors
+    /// `not_running`, `bad_name`, `too_many`, `forked`, `internal`.
+    pub fn ban(&self, user: &str, seconds: Option<u64>) -> Result<(), Error> {
+        self.inner.act(|hub, now| hub.ban(user, seconds, now))
+    }
+
+    /// Keeps an address out of the engine, as [`ban`](Engine::ban) does a user.
+    ///
+    /// # Errors
+    /// `not_running`, `too_many`, `forked`, `internal`.
+    pub fn ban_address(&self, address: IpAddr, seconds: Option<u64>) -> Result<(), Error> {
+        self.inner.act(|hub, now| hub.ban_address(address, seconds, now))
     }
 
     /// Closes a connection with 1008 and the reason, which is cut to 123 bytes.

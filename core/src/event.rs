@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::id::{ConnectionId, Position, QuestionId, RoomName, UserId, UserName};
-use crate::message::{Color, Message, Payload};
+use crate::message::{Color, Message, Payload, Role};
 
 /// What the host is told, in the order in which it happened.
 #[derive(Debug)]
@@ -72,6 +72,13 @@ pub enum Event {
         /// The connection that sent it; `None` for what the host sent or broadcast.
         connection: Option<ConnectionId>,
         /// The message.
+        message: Arc<Message>,
+    },
+    /// A direct message got its place, and its addressee is not here: a host that can, tells them by another way.
+    Away {
+        /// Whom it is for.
+        user: UserId,
+        /// The message, in the room of the two.
         message: Arc<Message>,
     },
     /// A raw connection sent a whole message.
@@ -147,6 +154,7 @@ impl Event {
         "joined",
         "left",
         "message",
+        "away",
         "received",
         "disconnected",
         "refused",
@@ -167,6 +175,7 @@ impl Event {
             Event::Joined { .. } => "joined",
             Event::Left { .. } => "left",
             Event::Message { .. } => "message",
+            Event::Away { .. } => "away",
             Event::Received { .. } => "received",
             Event::Disconnected { .. } => "disconnected",
             Event::Refused { .. } => "refused",
@@ -182,12 +191,17 @@ impl Event {
     /// About how many bytes the event holds beside itself, for the queue's bound.
     pub(crate) fn held_bytes(&self) -> usize {
         match self {
-            Event::Message { message, .. } => message.text.len(),
+            Event::Message { message, .. } | Event::Away { message, .. } => message.text.len(),
             Event::Received { payload, .. } => payload.as_bytes().len(),
-            Event::Question(Question { subject: Subject::MaySend { text, .. }, .. }) => text.len(),
-            Event::Question(Question { subject: Subject::Admit { headers, .. }, .. }) => {
-                headers.iter().map(|(name, value)| name.len() + value.len()).sum()
-            }
+            Event::Question(Question { subject, .. }) => match subject {
+                Subject::Admit { headers, token, .. } => {
+                    let headers = headers.iter().map(|(name, value)| name.len() + value.len());
+                    headers.sum::<usize>() + token.as_ref().map_or(0, String::len)
+                }
+                Subject::MayJoin { .. } => 0,
+                Subject::MaySend { text, .. } => text.len(),
+                Subject::Call { method, data, .. } => method.len() + data.len(),
+            },
             _ => 0,
         }
     }
@@ -234,8 +248,8 @@ pub struct Question {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Subject {
-    /// May this connection come in? Asked before the opening handshake is answered, when the option
-    /// `ask_admit` is on.
+    /// May this connection come in, and who is it? Asked when the option `ask_admit` is on: before the opening handshake
+    /// is answered, or, of a connection that speaks `klatsch.v1`, when it says hello, and when it shows a new token.
     ///
     /// Fitting verdicts: [`Verdict::Allow`], [`Verdict::AllowAs`], [`Verdict::Refuse`].
     Admit {
@@ -249,6 +263,22 @@ pub enum Subject {
         query: String,
         /// The request's headers, names in lower case, in their order.
         headers: Vec<(String, String)>,
+        /// What a v1 client wants to be called, if it says so.
+        name: Option<String>,
+        /// The token that a v1 client shows; yours to judge.
+        token: Option<String>,
+    },
+    /// May this user come into that room? Asked when the option `ask_may_join` is on, before each coming; of a
+    /// connection of another dialect than `klatsch.v1` before its handshake is answered, since it has no other room.
+    ///
+    /// Fitting verdicts: [`Verdict::Allow`], [`Verdict::Refuse`].
+    MayJoin {
+        /// The room.
+        room: RoomName,
+        /// Who wants to come in.
+        user: UserId,
+        /// What they are called; `None`: that is not known yet.
+        name: Option<UserName>,
     },
     /// May this message get a place? Asked when the option `ask_may_send` is on. The host's own messages
     /// are never asked about.
@@ -264,13 +294,28 @@ pub enum Subject {
         /// The text as it was typed.
         text: String,
     },
+    /// A v1 client asks you something yourself. Asked when the option `ask_call` is on.
+    ///
+    /// Fitting verdicts: [`Verdict::Answer`], [`Verdict::Refuse`].
+    Call {
+        /// Who asks.
+        user: UserId,
+        /// What they are called.
+        name: UserName,
+        /// What they ask for; you say what there is.
+        method: String,
+        /// What belongs to it, JSON.
+        data: String,
+    },
 }
 
 impl Subject {
-    /// The stable name of what is asked: `"admit"`, `"may_send"`.
+    /// The stable name of what is asked: `"admit"`, `"may_join"`, `"may_send"`, `"call"`.
     pub const fn name(&self) -> &'static str {
         match self {
             Subject::Admit { .. } => "admit",
+            Subject::MayJoin { .. } => "may_join",
+            Subject::Call { .. } => "call",
             Subject::MaySend { .. } => "may_send",
         }
     }
@@ -283,14 +328,38 @@ pub enum Verdict {
     /// Yes.
     Allow,
     /// Yes, and this is who it is (to `admit`).
-    AllowAs {
-        /// The user's id; `None`: the engine gives one. Not `u` and a number: those are the engine's.
-        user: Option<String>,
-        /// The user's name.
-        name: String,
-    },
+    AllowAs(Admission),
     /// Yes, but with this text (to `may_send`).
     Rewrite(String),
+    /// This is what the client is answered (to `call`): JSON.
+    Answer(String),
     /// No, with words for whoever is refused; they may be empty.
     Refuse(String),
+}
+
+/// Who somebody is whom the host lets in: by its answer to `admit`, or by a [ticket](crate::Engine::ticket).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// The user's id; `None`: the engine gives one. Not `u` and a number: those are the engine's.
+    pub user: Option<String>,
+    /// The user's name.
+    pub name: String,
+    /// What they may do where no room says otherwise.
+    pub role: Role,
+    /// Rooms that a v1 client is in from the beginning, private ones too.
+    pub rooms: Vec<String>,
+    /// Until when a v1 client may be here without showing a new token, in Unix milliseconds; `None`: for ever.
+    pub expires_at_ms: Option<u64>,
+}
+
+impl Admission {
+    /// Somebody of that name, a member, until they go.
+    pub fn new(name: impl Into<String>) -> Admission {
+        Admission { name: name.into(), ..Admission::default() }
+    }
+
+    /// A user of yours: the same whenever they come.
+    pub fn user(user: impl Into<String>, name: impl Into<String>) -> Admission {
+        Admission { user: Some(user.into()), ..Admission::new(name) }
+    }
 }

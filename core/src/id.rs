@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use ecow::EcoString;
-
+use ring::digest::{SHA256, digest};
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -97,7 +97,39 @@ text_id! {
     UserName
 }
 
+text_id! {
+    /// A client's own id for something that it sends, 1 to 64 bytes: by it the engine knows what is sent again.
+    Mid
+}
+
+impl Mid {
+    /// `mid`: of 1 to 64 bytes, which the dialect has seen to.
+    pub(crate) fn new(mid: &str) -> Mid {
+        Mid(mid.into())
+    }
+}
+
 impl RoomName {
+    /// The name of the room in which two users talk, whoever of them asks.
+    pub(crate) fn direct(one: &UserId, other: &UserId) -> RoomName {
+        let (first, second) = if one < other { (one, other) } else { (other, one) };
+        // Ids have no blanks.
+        let hash = digest(&SHA256, format!("{first} {second}").as_bytes());
+        let mut name = EcoString::from(DIRECT);
+        hash.as_ref()[..16].iter().for_each(|byte| name.push_str(&format!("{byte:02x}")));
+        RoomName(name)
+    }
+
+    /// Whether it is the room of two users.
+    pub fn is_direct(&self) -> bool {
+        RoomName::is_reserved(&self.0)
+    }
+
+    /// Whether such names are those of direct rooms alone.
+    pub(crate) fn is_reserved(name: &str) -> bool {
+        name.starts_with(DIRECT)
+    }
+
     /// Checks a room's name and brings it into NFC, so that `é` is one letter however it was typed.
     ///
     /// # Errors
@@ -122,7 +154,7 @@ impl RoomName {
         if name.trim() != name {
             return wrong(format!("the room's name {name:?} begins or ends with a blank; leave it out"));
         }
-        if name.starts_with("dm:") {
+        if RoomName::is_reserved(name) {
             return wrong(format!(
                 "the room's name {name:?} begins with the reserved \"dm:\"; choose another"
             ));
@@ -245,6 +277,8 @@ fn shortened(text: &str) -> String {
     text.chars().take(MAX_ROOM_BYTES).collect()
 }
 
+/// What the names of direct rooms begin with, and no others.
+const DIRECT: &str = "dm:";
 const HOST_USER: &str = "host";
 const MAX_ROOM_BYTES: usize = 64;
 const MAX_USER_BYTES: usize = 64;

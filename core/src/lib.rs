@@ -95,9 +95,12 @@ mod wire;
 
 pub use engine::Engine;
 pub use error::{Error, ErrorCode};
-pub use event::{Dialect, Event, Question, Subject, Verdict};
+pub use event::{Admission, Dialect, Event, Question, Subject, Verdict};
 pub use events::Events;
-pub use id::{ConnectionId, Position, QuestionId, RoomName, UserId, UserName};
-pub use message::{Change, Color, Member, Message, Payload, Record, Room};
+pub use id::{ConnectionId, Mid, Position, QuestionId, RoomName, UserId, UserName};
+pub use message::{
+    Change, Color, Extras, Member, Message, Moderation, More, Payload, Reaction, Record, Role, Room,
+    RoomOptions,
+};
 pub use options::{Limits, NUMBER_OPTIONS, NumberOption, Options};
 pub use stats::{SlowConnection, Stats};

@@ -1,9 +1,12 @@
 //! What stands in a room's log.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::id::{Position, RoomName, UserId, UserName};
+use ecow::EcoString;
+
+use crate::id::{Mid, Position, RoomName, UserId, UserName};
 
 macro_rules! palette {
     ($($variant:ident $name:literal),+) => {
@@ -42,7 +45,7 @@ impl fmt::Display for Color {
     }
 }
 
-/// A record that people read.
+/// A record that people read, as it stands now: edits, deletion and reactions are in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The room it stands in.
@@ -57,40 +60,256 @@ pub struct Message {
     pub color: Color,
     /// When it got its place, in Unix milliseconds.
     pub at_ms: u64,
-    /// What was said, as it was typed: nothing is escaped here.
+    /// What was said, as it was typed: nothing is escaped here. Empty when it was deleted.
     pub text: String,
+    /// What only some messages have.
+    pub more: More,
+}
+
+/// What only some messages have. Empty, it is one word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct More(Option<Box<Extras>>);
+
+/// What a message may have beside its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Extras {
+    /// The sender's own id for it, where the sender's dialect has such.
+    pub mid: Option<Mid>,
+    /// The offset of the message that it answers.
+    pub reply_to: Option<u64>,
+    /// JSON that means something to clients alone.
+    pub data: Option<Box<str>>,
+    /// How many times it was edited.
+    pub revision: u64,
+    /// It was deleted: its text and data are gone.
+    pub is_deleted: bool,
+    /// What others have put on it, in the order in which they did.
+    pub reactions: Vec<Reaction>,
+}
+
+/// One emoji on a message, and who put it there, in the order in which they did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    /// The emoji.
+    pub emoji: EcoString,
+    /// Who put it there; never empty.
+    pub users: Vec<UserId>,
+}
+
+impl More {
+    /// Keeps the extras, if there are any.
+    pub fn new(extras: Extras) -> More {
+        More((extras != NONE).then(|| Box::new(extras)))
+    }
+
+    /// To change them.
+    pub(crate) fn change(&mut self) -> &mut Extras {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl Deref for More {
+    type Target = Extras;
+    fn deref(&self) -> &Extras {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+static NONE: Extras =
+    Extras { mid: None, reply_to: None, data: None, revision: 0, is_deleted: false, reactions: Vec::new() };
+
+impl Message {
+    /// At most so many bytes on any wire: every byte of a text may become six.
+    pub(crate) fn wire_bytes(&self) -> usize {
+        let more = &self.more;
+        let mid = more.mid.as_ref().map_or(0, |mid| mid.len());
+        let texts = mid + self.user.len() + self.name.len() + self.text.len();
+        let reaction = |reaction: &Reaction| {
+            let users = reaction.users.iter().map(|user| user.len() + PUNCTUATION_BYTES);
+            6 * reaction.emoji.len() + PUNCTUATION_BYTES + users.sum::<usize>()
+        };
+        let reactions: usize = more.reactions.iter().map(reaction).sum();
+        OVERHEAD_BYTES + 6 * texts + reactions + more.data.as_ref().map_or(0, |data| data.len())
+    }
+
+    /// About how much memory the message holds, in bytes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let Some(more) = &self.more.0 else { return size_of::<Message>() + self.text.len() };
+        let reaction = |reaction: &Reaction| {
+            size_of::<Reaction>() + reaction.emoji.len() + reaction.users.len() * size_of::<UserId>()
+        };
+        let reactions: usize = more.reactions.iter().map(reaction).sum();
+        let texts = self.text.len() + more.data.as_ref().map_or(0, |data| data.len());
+        size_of::<Message>() + size_of::<Extras>() + texts + reactions
+    }
 }
 
 /// One entry of a room's log: everything that changes a room is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
+    /// Where it stands.
+    pub position: Position,
     /// The position of the record before it, `None` for the first: who keeps it can tell a gap, a
     /// duplicate and a rollback apart.
     pub prev: Option<Position>,
+    /// When it got its place, in Unix milliseconds.
+    pub at_ms: u64,
     /// What changed.
     pub change: Change,
 }
 
-/// What a record changes in its room.
+/// What a record changes in its room. `of` is the offset of the message that it is about, `mid` the sender's own id for
+/// the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
     /// Somebody said something.
     Message(Arc<Message>),
+    /// Somebody gave a message another text.
+    #[allow(missing_docs)]
+    Edit { of: u64, mid: Mid, user: UserId, text: Arc<str> },
+    /// Somebody took a message away.
+    #[allow(missing_docs)]
+    Delete { of: u64, mid: Mid, user: UserId },
+    /// Somebody put an emoji on a message (`add`), or took it away again.
+    #[allow(missing_docs)]
+    React { of: u64, mid: Mid, user: UserId, emoji: EcoString, add: bool },
+    /// The room, or somebody in it, was moderated; `by` whom: `None` for the host program.
+    #[allow(missing_docs)]
+    Moderation { act: Moderation, by: Option<UserId> },
+    /// Somebody has another name.
+    #[allow(missing_docs)]
+    Rename { user: UserId, name: UserName, color: Color },
+}
+
+/// What is done to a room, or to somebody in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum Moderation {
+    /// Takes somebody out of the room; they may come back.
+    Kick { user: UserId },
+    /// Somebody may not speak there, for so many seconds, or for good; 0: may speak again.
+    Mute { user: UserId, seconds: Option<u64> },
+    /// Takes somebody out and keeps them out, for so many seconds, or for good. Whom the host did not name is kept out by
+    /// address too.
+    Ban { user: UserId, seconds: Option<u64> },
+    /// Ends a ban.
+    Unban { user: UserId },
+    /// So many seconds lie between two messages of one user; 0: no slow mode.
+    Slow { seconds: u64 },
+    /// What the room is about.
+    Topic { topic: Box<str> },
+    /// What somebody may do there.
+    Role { user: UserId, role: Role },
+    /// Takes the messages of one user away, or all.
+    Clear { user: Option<UserId> },
+}
+
+impl Moderation {
+    /// The stable name of the act: `"mute"`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Moderation::Kick { .. } => "kick",
+            Moderation::Mute { .. } => "mute",
+            Moderation::Ban { .. } => "ban",
+            Moderation::Unban { .. } => "unban",
+            Moderation::Slow { .. } => "slow",
+            Moderation::Topic { .. } => "topic",
+            Moderation::Role { .. } => "role",
+            Moderation::Clear { .. } => "clear",
+        }
+    }
+
+    /// Whom it is about.
+    pub const fn user(&self) -> Option<&UserId> {
+        match self {
+            Moderation::Kick { user }
+            | Moderation::Mute { user, .. }
+            | Moderation::Ban { user, .. }
+            | Moderation::Unban { user }
+            | Moderation::Role { user, .. } => Some(user),
+            Moderation::Clear { user } => user.as_ref(),
+            Moderation::Slow { .. } | Moderation::Topic { .. } => None,
+        }
+    }
+}
+
+/// What somebody may do in a room. README and `protocol-v1.md` have the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Everything, roles among it.
+    Owner,
+    /// Keeps order among members and guests.
+    Moderator,
+    /// Somebody with a name.
+    #[default]
+    Member,
+    /// Somebody without.
+    Guest,
+}
+
+impl Role {
+    /// Every role, from the one that may most.
+    pub const ALL: [Role; 4] = [Role::Owner, Role::Moderator, Role::Member, Role::Guest];
+
+    /// The stable name: `"owner"`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::Owner => "owner",
+            Role::Moderator => "moderator",
+            Role::Member => "member",
+            Role::Guest => "guest",
+        }
+    }
+
+    /// Finds the role of that name.
+    pub fn from_name(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.name() == name)
+    }
 }
 
 impl Record {
     /// Where the record stands.
     pub fn position(&self) -> Position {
-        match &self.change {
-            Change::Message(message) => message.position,
-        }
+        self.position
     }
 
-    /// About how much memory the record holds, in bytes.
-    pub fn size_bytes(&self) -> usize {
+    /// About how much memory the record holds beside its message, in bytes.
+    pub(crate) fn own_bytes(&self) -> usize {
+        let texts = match &self.change {
+            Change::Edit { text, .. } => text.len(),
+            Change::Moderation { act: Moderation::Topic { topic }, .. } => topic.len(),
+            _ => 0,
+        };
+        size_of::<Record>() + texts
+    }
+
+    /// At most so many bytes on any wire: every byte of a text may become six.
+    pub(crate) fn wire_bytes(&self) -> usize {
+        let texts = match &self.change {
+            Change::Message(message) => return OVERHEAD_BYTES + message.wire_bytes(),
+            Change::Edit { mid, user, text, .. } => mid.len() + user.len() + text.len(),
+            Change::Delete { mid, user, .. } => mid.len() + user.len(),
+            Change::React { mid, user, emoji, .. } => mid.len() + user.len() + emoji.len(),
+            Change::Moderation { act, by } => {
+                let topic = match act {
+                    Moderation::Topic { topic } => topic.len(),
+                    _ => 0,
+                };
+                by.as_ref().map_or(0, |by| by.len()) + act.user().map_or(0, |user| user.len()) + topic
+            }
+            Change::Rename { user, name, .. } => user.len() + name.len(),
+        };
+        OVERHEAD_BYTES + 6 * texts
+    }
+
+    /// The message that it is, if it is one.
+    pub fn message(&self) -> Option<&Arc<Message>> {
         match &self.change {
-            Change::Message(message) => size_of::<Record>() + size_of::<Message>() + message.text.len(),
+            Change::Message(message) => Some(message),
+            _ => None,
         }
     }
 }
@@ -147,10 +366,24 @@ pub struct Member {
     pub name: UserName,
     /// Their colour.
     pub color: Color,
+    /// What they may do in this room.
+    pub role: Role,
     /// Their first connection in this room.
     pub connection: crate::id::ConnectionId,
     /// How many connections they have in this room.
     pub connection_count: u64,
+}
+
+/// What the host wants otherwise in a room than in others. What is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomOptions {
+    /// Only those come in whom the host has put there, let in with that room, or given a role there. Who is in it
+    /// already stays.
+    pub private: Option<bool>,
+    /// Only moderators and owners speak.
+    pub read_only: Option<bool>,
+    /// How many messages are kept of it, in place of `history_kept`.
+    pub history_kept: Option<u64>,
 }
 
 /// A room as `rooms` lists it.
@@ -160,8 +393,13 @@ pub struct Room {
     pub name: RoomName,
     /// How many members are in it: users with a name.
     pub member_count: u64,
-    /// How many connections are in it, with a name or without.
+    /// How many connections are in it, with a name or without; a v1 client that is gone counts for `linger_ms` more.
     pub connection_count: u64,
     /// The position of its newest record; offset 0 when there is none.
     pub position: Position,
 }
+
+/// All names of fields, numbers, colours and punctuation that a message or a record can have, and then some.
+const OVERHEAD_BYTES: usize = 384;
+/// Around one text in a list or an object: quotes, colon, brackets, comma.
+const PUNCTUATION_BYTES: usize = 6;

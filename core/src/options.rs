@@ -76,7 +76,10 @@ pub struct Options {
     pub(crate) trusted_proxy: Vec<String>,
     pub(crate) deflate: bool,
     pub(crate) ask_admit: bool,
+    pub(crate) ask_may_join: bool,
     pub(crate) ask_may_send: bool,
+    pub(crate) ask_call: bool,
+    pub(crate) repeat_given_names: bool,
     pub(crate) receipts: bool,
     pub(crate) host_name: String,
     pub(crate) host_color: String,
@@ -109,7 +112,10 @@ impl Default for Options {
             trusted_proxy: Vec::new(),
             deflate: true,
             ask_admit: false,
+            ask_may_join: false,
             ask_may_send: false,
+            ask_call: false,
+            repeat_given_names: false,
             receipts: false,
             host_name: "Host".into(),
             host_color: Color::Black.name().into(),
@@ -259,11 +265,35 @@ impl Options {
         self
     }
 
+    /// Whether the host is asked before a user comes into a room ([`Subject::MayJoin`](crate::Subject::MayJoin)).
+    /// Default `false`.
+    #[must_use]
+    pub fn ask_may_join(mut self, on: bool) -> Options {
+        self.ask_may_join = on;
+        self
+    }
+
     /// Whether the host is asked before a user's message gets its place
     /// ([`Subject::MaySend`](crate::Subject::MaySend)). Default `false`.
     #[must_use]
     pub fn ask_may_send(mut self, on: bool) -> Options {
         self.ask_may_send = on;
+        self
+    }
+
+    /// Whether v1 clients may ask the host something themselves ([`Subject::Call`](crate::Subject::Call)); else their
+    /// `call` is refused. Default `false`.
+    #[must_use]
+    pub fn ask_call(mut self, on: bool) -> Options {
+        self.ask_call = on;
+        self
+    }
+
+    /// Whether two users may have one name whom the host named, by its answer to a question or by a ticket; else the
+    /// second gets a number behind it. Default `false`.
+    #[must_use]
+    pub fn repeat_given_names(mut self, on: bool) -> Options {
+        self.repeat_given_names = on;
         self
     }
 

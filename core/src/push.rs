@@ -1,16 +1,17 @@
 //! What a client is shown, before a dialect has put it into words.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the chat does not speak the v1 dialect yet"))]
 pub(crate) mod reply;
 
+use std::sync::Arc;
+
 use crate::id::UserName;
-use crate::message::{Color, Message, Record};
+use crate::message::{Color, Message};
 
 /// One thing to show.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Push<'a> {
     /// What was said before, oldest first.
-    History(&'a [Record]),
+    History(&'a [Arc<Message>]),
     /// The colour that a client got for its name.
     Color(Color),
     /// A record of the log.
@@ -21,7 +22,6 @@ pub(crate) enum Push<'a> {
 
 /// Why the engine closes a connection. Each dialect has a close code for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the chat does not speak the v1 dialect yet"))]
 pub(crate) enum Cause {
     /// It does not keep to its dialect.
     Protocol,

@@ -2,18 +2,33 @@
 
 use crate::event::{Event, Question};
 use crate::id::{ConnectionId, RoomName, UserId, UserName};
-use crate::message::{Color, Record};
+use crate::message::{Color, Record, Role};
 use crate::push::Cause;
+use crate::push::reply::{Happening, Refusal, Reply};
 
 use super::room::RoomKey;
 
 /// One thing for the server to carry out, in the order of happening.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// The connection is in the room: show it the history, and from now on what the room is shown.
-    Enter { connection: ConnectionId, room: RoomKey, name: RoomName },
-    /// A record got its place: into the log with it, and show it to the room.
+    /// The connection is in the room: from now on it is shown what the room is shown, and, where its dialect has that,
+    /// the history first. `alone`: it is shown something else than others.
+    Enter { connection: ConnectionId, room: RoomKey, name: RoomName, alone: bool },
+    /// The connection is in the room no longer.
+    Exit { connection: ConnectionId, room: RoomKey, alone: bool },
+    /// A record got its place in the room's log: show it to the room.
     Record { room: RoomKey, record: Record },
+    /// Show the room's v1 connections something that stands in no log. `from`: who must not be blocked by those who are
+    /// shown it.
+    Show { room: RoomKey, happening: Happening, from: Option<UserId> },
+    /// Tell one v1 connection something, after what it was shown of the room, or of all its rooms.
+    Notify { connection: ConnectionId, room: Option<RoomKey>, happening: Happening },
+    /// Answer a v1 connection's request, after what it was shown of the room, or of all its rooms.
+    Reply { connection: ConnectionId, id: u64, room: Option<RoomKey>, reply: Reply },
+    /// Refuse a v1 connection's request. No id: a text that was none.
+    Refuse { connection: ConnectionId, id: Option<u64>, refusal: Refusal },
+    /// How often a v1 connection hears something, from now on.
+    Heartbeat { connection: ConnectionId, interval_ms: u64 },
     /// Show the connection its colour.
     Color { connection: ConnectionId, color: Color },
     /// Close the connection.
@@ -27,7 +42,7 @@ pub(crate) enum Effect {
     /// Ask the host. If that is not possible, tell the chat by [`unanswered`](super::Chat::unanswered).
     Ask(Question),
     /// The room is no more, and neither is its log.
-    Forget { room: RoomKey, name: RoomName },
+    Forget { room: RoomKey },
     /// Tell the host.
     Tell(Event),
 }
@@ -45,9 +60,14 @@ pub(crate) enum Flow {
     Discard,
 }
 
-/// Who a connection is, as the host's admission said.
+/// Who a connection is, as the host said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Given {
     pub(crate) user: Option<UserId>,
     pub(crate) name: UserName,
+    pub(crate) role: Role,
+    /// Rooms that it is in from the beginning.
+    pub(crate) rooms: Vec<RoomName>,
+    /// Until when, in Unix milliseconds.
+    pub(crate) expires_at_ms: Option<u64>,
 }

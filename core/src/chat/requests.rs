@@ -1,18 +1,33 @@
 //! Questions that are open: what waits for the host's answer, and until when.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
-use crate::id::{ConnectionId, QuestionId};
+use crate::id::{ConnectionId, QuestionId, RoomName};
 
+use super::effect::Given;
+use super::entry::Wish;
+use super::hello::Greeting;
+use super::post::Saying;
 use super::room::RoomKey;
 
 /// What happens when the question is answered.
 #[derive(Debug)]
 pub(crate) enum Waiting {
-    /// The connection comes in.
-    Admit,
-    /// The text gets its place in the room.
-    Send { room: RoomKey, text: String },
+    /// The connection comes in, and then into its room.
+    Admit { address: Option<SocketAddr>, room: Option<RoomName> },
+    /// The connection comes into its room.
+    Enter { given: Option<Given> },
+    /// A v1 connection is who it says.
+    Hello { id: Option<u64>, greeting: Box<Greeting> },
+    /// A v1 connection stays who it is.
+    Refresh { id: Option<u64> },
+    /// A v1 connection comes into a room.
+    Join { id: Option<u64>, wish: Wish },
+    /// What is said gets its place in the room.
+    Send { room: RoomKey, saying: Saying },
+    /// A v1 client has asked the host something.
+    Call { id: Option<u64> },
 }
 
 /// One open question.

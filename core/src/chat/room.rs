@@ -10,10 +10,11 @@ use slab::Slab;
 
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, Position, RoomName, UserId};
-use crate::message::{Change, Member, Message, Record};
+use crate::message::{Change, Record, Role};
 use crate::time::Now;
 
-use super::session::Who;
+use super::connection::Who;
+use super::rules::Rules;
 
 /// Which room, as a small number that may be used again when the room is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,8 +26,16 @@ pub(crate) struct Room {
     pub(crate) name: RoomName,
     /// The newest record's position; offset 0 while there is none.
     pub(crate) top: Position,
+    /// Where the next record stands.
+    next: Position,
     pub(crate) connection_count: u64,
     members: HashMap<ByUser, Membership>,
+    /// What is not as in every room.
+    pub(crate) rules: Option<Box<Rules>>,
+    /// The two users of a direct room.
+    pub(crate) direct: Option<Box<[UserId; 2]>>,
+    /// When its members were told how many they are, in ticks; 0 if that is not under way.
+    pub(crate) counted_ms: u64,
     /// Its place among the rooms that nobody is in, oldest first.
     empty_since: Option<u64>,
 }
@@ -53,6 +62,18 @@ impl Membership {
 
     fn add(&mut self, connection: ConnectionId) {
         self.others.get_or_insert_default().push(connection);
+    }
+
+    fn connections(&self) -> Vec<ConnectionId> {
+        let others = self.others.iter().flat_map(|others| others.iter().copied());
+        [self.first].into_iter().chain(others).collect()
+    }
+
+    fn swap(&mut self, old: ConnectionId, new: ConnectionId) {
+        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
+        for connection in [&mut self.first].into_iter().chain(others).filter(|other| **other == old) {
+            *connection = new;
+        }
     }
 
     /// Takes a connection away. Gives whether it was the last.
@@ -91,20 +112,24 @@ impl Hash for ByUser {
 }
 
 impl Room {
-    /// Gives a message the next place in the log.
-    pub(crate) fn place(&mut self, who: &Who, text: String, now: Now) -> Record {
+    /// Gives what happened the next place in the log.
+    pub(crate) fn place(&mut self, now: Now, change: impl FnOnce(&RoomName, Position) -> Change) -> Record {
         let prev = (self.top.offset > 0).then_some(self.top);
-        self.top.offset += 1;
-        let message = Message {
-            room: self.name.clone(),
-            position: self.top,
-            user: who.user.clone(),
-            name: who.name.clone(),
-            color: who.color,
-            at_ms: now.unix_ms,
-            text,
-        };
-        Record { prev, change: Change::Message(Arc::new(message)) }
+        let position = self.next;
+        self.top = position;
+        self.next.offset += 1;
+        Record { position, prev, at_ms: now.unix_ms, change: change(&self.name, position) }
+    }
+
+    /// The log has lost what came after `to`; what comes next is of another epoch.
+    pub(crate) fn roll_back(&mut self, to: Position, epoch: u64) {
+        self.top = to;
+        self.next = Position { epoch, offset: self.next.offset + MAX_UNSETTLED };
+    }
+
+    /// What is not as in every room, to be changed.
+    pub(crate) fn rules(&mut self) -> &mut Rules {
+        self.rules.get_or_insert_default()
     }
 
     /// Adds a user's connection. Gives whether it is the user's first in this room.
@@ -130,24 +155,58 @@ impl Room {
         is_last
     }
 
+    /// Counts another connection of a user's in place of one that is gone.
+    pub(crate) fn swap(&mut self, user: &UserId, old: ConnectionId, new: ConnectionId) {
+        if let Some(membership) = self.members.get_mut(user) {
+            membership.swap(old, new);
+        }
+    }
+
+    /// A user has another name.
+    pub(crate) fn rename(&mut self, who: &Arc<Who>) {
+        if let Some(membership) = self.members.remove(&who.user) {
+            self.members.insert(ByUser(who.clone()), membership);
+        }
+    }
+
+    pub(crate) fn is_member(&self, user: &UserId) -> bool {
+        self.members.contains_key(user)
+    }
+
+    /// A member's connections.
+    pub(crate) fn connections_of(&self, user: &UserId) -> Vec<ConnectionId> {
+        self.members.get(user).map_or(Vec::new(), Membership::connections)
+    }
+
+    /// What a user may do here; `usual`: where nothing else is said.
+    pub(crate) fn role(&self, user: &UserId, usual: Role) -> Role {
+        self.rules.as_ref().and_then(|rules| rules.roles.get(user)).copied().unwrap_or(usual)
+    }
+
     pub(crate) fn member_count(&self) -> u64 {
         self.members.len() as u64
     }
 
-    /// The members in the order in which they came.
-    pub(crate) fn members(&self) -> Vec<Member> {
-        let mut found: Vec<(&ByUser, &Membership)> = self.members.iter().collect();
+    /// Some members, in the order in which they came: at most `limit`, behind the one with that number. Gives the
+    /// number of the last one too, if there are more.
+    pub(crate) fn some_members(
+        &self,
+        behind: u64,
+        limit: usize,
+    ) -> (Vec<(&Arc<Who>, ConnectionId, usize)>, Option<u64>) {
+        let mut found: Vec<(&ByUser, &Membership)> =
+            self.members.iter().filter(|(_, membership)| membership.joined > behind).collect();
+        let has_more = found.len() > limit;
+        if has_more {
+            found.select_nth_unstable_by_key(limit, |(_, membership)| membership.joined);
+            found.truncate(limit);
+        }
         found.sort_unstable_by_key(|(_, membership)| membership.joined);
-        found
-            .into_iter()
-            .map(|(ByUser(who), membership)| Member {
-                user: who.user.clone(),
-                name: who.name.clone(),
-                color: who.color,
-                connection: membership.first,
-                connection_count: membership.count() as u64,
-            })
-            .collect()
+        let last = found.last().map(|(_, membership)| membership.joined).filter(|_| has_more);
+        (
+            found.into_iter().map(|(by, membership)| (&by.0, membership.first, membership.count())).collect(),
+            last,
+        )
     }
 }
 
@@ -207,13 +266,17 @@ impl Rooms {
             })?),
             false => None,
         };
-        self.last_epoch = now.unix_ms.max(self.last_epoch + 1);
+        self.next_epoch(now);
         let serial = self.next_serial();
         let key = RoomKey(self.rooms.insert(Room {
             name: name.clone(),
             top: Position { epoch: self.last_epoch, offset: 0 },
+            next: Position { epoch: self.last_epoch, offset: 1 },
             connection_count: 0,
             members: HashMap::new(),
+            rules: None,
+            direct: None,
+            counted_ms: 0,
             empty_since: Some(serial),
         }) as u32);
         self.empty.insert(serial, key);
@@ -234,7 +297,8 @@ impl Rooms {
         let serial = self.next_serial();
         let room = &mut self.rooms[key.0 as usize];
         room.connection_count -= 1;
-        if room.connection_count == 0 {
+        // What was decided about a room, and what two have told each other, is not forgotten to make place.
+        if room.connection_count == 0 && room.rules.is_none() && room.direct.is_none() {
             room.empty_since = Some(serial);
             self.empty.insert(serial, key);
         }
@@ -254,11 +318,40 @@ impl Rooms {
         self.get_mut(key).join(connection, who, serial)
     }
 
+    /// An epoch of its own for a room's log.
+    pub(crate) fn next_epoch(&mut self, now: Now) -> u64 {
+        self.last_epoch = now.unix_ms.max(self.last_epoch + 1);
+        self.last_epoch
+    }
+
+    /// A room is not forgotten from now on to make place for another.
+    pub(crate) fn hold(&mut self, key: RoomKey) {
+        if let Some(serial) = self.get_mut(key).empty_since.take() {
+            self.empty.remove(&serial);
+        }
+    }
+
+    pub(crate) fn keys(&self) -> Vec<RoomKey> {
+        self.rooms.iter().map(|(key, _)| RoomKey(key as u32)).collect()
+    }
+
+    /// Forgets a room that nobody is in.
+    pub(crate) fn remove(&mut self, key: RoomKey) {
+        self.hold(key);
+        let room = self.rooms.remove(key.0 as usize);
+        self.keys.remove(&room.name);
+    }
+
     /// The rooms in the order of their names.
     pub(crate) fn sorted(&self) -> Vec<&Room> {
         let mut rooms: Vec<&Room> = self.rooms.iter().map(|(_, room)| room).collect();
         rooms.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         rooms
+    }
+
+    /// Whether a room is there still.
+    pub(crate) fn contains(&self, key: RoomKey) -> bool {
+        self.rooms.contains(key.0 as usize)
     }
 
     fn forget_oldest_empty(&mut self) -> Option<(RoomKey, RoomName)> {
@@ -273,6 +366,9 @@ impl Rooms {
         self.serial
     }
 }
+
+/// How many records of a log may not be stored yet.
+const MAX_UNSETTLED: u64 = 65_536;
 
 #[cfg(test)]
 mod tests {

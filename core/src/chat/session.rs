@@ -1,107 +1,222 @@
-//! What the chat knows of one connection.
+//! Sessions, by which a v1 client comes back as who it was; and the users whose they are.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU64;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::id::{UserId, UserName};
-use crate::message::Color;
+use crate::id::{ConnectionId, RoomName, UserId};
+use crate::message::Role;
 use crate::rate::Bucket;
 
+use super::connection::{Sent, Who};
 use super::room::RoomKey;
 
-/// Who speaks: a user with a name and a colour.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Who {
-    pub(crate) user: UserId,
-    pub(crate) name: UserName,
-    pub(crate) color: Color,
-}
+/// Which session, as a number that is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SessionKey(u64);
 
-/// Where a connection comes from, small in the usual case.
-#[derive(Debug)]
-pub(crate) enum Origin {
-    V4(Ipv4Addr, u16),
-    Other(Option<Box<SocketAddr>>),
-}
-
-impl Origin {
-    pub(crate) fn new(address: Option<SocketAddr>) -> Origin {
-        match address {
-            Some(SocketAddr::V4(address)) => Origin::V4(*address.ip(), address.port()),
-            address => Origin::Other(address.map(Box::new)),
-        }
-    }
-
-    /// `None` for a Unix socket.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Origin::V4(ip, port) => Some(SocketAddr::new(IpAddr::V4(*ip), *port)),
-            Origin::Other(address) => address.as_deref().copied(),
-        }
-    }
-}
-
-/// One connection of the chat.
+/// What a v1 client goes on with when it comes back.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) origin: Origin,
-    /// `None`: a raw connection that named no room.
-    pub(crate) room: Option<RoomKey>,
-    /// `None` until it has named itself.
-    pub(crate) who: Option<Arc<Who>>,
-    /// Whether the host said who it is.
-    pub(crate) given: bool,
-    pub(crate) sent: Sent,
+    pub(crate) user: UserId,
+    /// The one connection that has it now.
+    pub(crate) connection: Option<ConnectionId>,
+    /// The connection as which it is counted in its rooms; the last one, while nobody has it and it lingers.
+    pub(crate) holder: ConnectionId,
+    /// The rooms that it is in, direct ones too, in the order in which it came.
+    pub(crate) rooms: Vec<RoomKey>,
+    /// Rooms that the host lets it into, though they are private.
+    pub(crate) invited: Vec<RoomName>,
+    /// Grows each time that somebody takes it over: timers of before are void.
+    pub(crate) turn: u64,
+    secret: Box<str>,
 }
 
-/// What a v1 connection brought along, for the question that its hello leads to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Knock {
-    pub(crate) path: String,
-    pub(crate) query: String,
-    pub(crate) headers: Vec<(String, String)>,
+/// All sessions. The one that nobody has had for longest makes place.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    sessions: HashMap<SessionKey, Session>,
+    by_secret: HashMap<Box<str>, SessionKey>,
+    /// Those that nobody has, and until when they are kept, in ticks; oldest first. Some of them are had again, or gone.
+    away: VecDeque<(SessionKey, u64, u64)>,
+    keep_ms: u64,
+    last: u64,
+    max_count: usize,
 }
 
-/// How fast a user sends.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sent {
-    pub(crate) bucket: Bucket,
-    /// Since when it has been slowed down without letting up, in ticks.
-    throttled_since_ms: Option<NonZeroU64>,
-}
-
-impl Sent {
-    /// Notes that it is slowed down. Gives since when, in ticks.
-    pub(crate) fn throttle(&mut self, now_ms: u64) -> u64 {
-        let now_ms = NonZeroU64::new(now_ms).unwrap_or(NonZeroU64::MIN);
-        self.throttled_since_ms.get_or_insert(now_ms).get()
+impl Sessions {
+    /// `keep_ms`: how long one is kept that nobody has.
+    pub(crate) fn new(max_count: u64, keep_ms: u64) -> Sessions {
+        Sessions {
+            sessions: HashMap::new(),
+            by_secret: HashMap::new(),
+            away: VecDeque::new(),
+            keep_ms,
+            last: 0,
+            max_count: usize::try_from(max_count).unwrap_or(usize::MAX),
+        }
     }
 
-    /// It has let up.
-    pub(crate) fn recover(&mut self) {
-        self.throttled_since_ms = None;
+    /// Makes a session.
+    pub(crate) fn make(&mut self, user: UserId, connection: ConnectionId, secret: String) -> SessionKey {
+        self.last += 1;
+        let key = SessionKey(self.last);
+        let secret: Box<str> = secret.into();
+        self.by_secret.insert(secret.clone(), key);
+        let session = Session {
+            user,
+            connection: Some(connection),
+            holder: connection,
+            rooms: Vec::new(),
+            invited: Vec::new(),
+            turn: 0,
+            secret,
+        };
+        self.sessions.insert(key, session);
+        key
+    }
+
+    /// One that has to go before another can be made, because there are as many as there may be: the one that has been
+    /// without a connection for longest.
+    ///
+    /// # Errors
+    /// All have a connection.
+    pub(crate) fn surplus(&mut self) -> Result<Option<SessionKey>, ()> {
+        if self.sessions.len() < self.max_count {
+            return Ok(None);
+        }
+        while let Some((key, turn, _)) = self.away.pop_front() {
+            if self.is_away(key, turn) {
+                return Ok(Some(key));
+            }
+        }
+        Err(())
+    }
+
+    /// One that nobody has had for too long.
+    pub(crate) fn ended(&mut self, now_ms: u64) -> Option<SessionKey> {
+        while let Some(&(key, turn, until_ms)) = self.away.front() {
+            let is_away = self.is_away(key, turn);
+            if is_away && until_ms > now_ms {
+                return None;
+            }
+            self.away.pop_front();
+            if is_away {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// When the next one may have ended, in ticks.
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        self.away.front().map(|(_, _, until_ms)| *until_ms)
+    }
+
+    fn is_away(&self, key: SessionKey, turn: u64) -> bool {
+        self.sessions.get(&key).is_some_and(|session| session.connection.is_none() && session.turn == turn)
+    }
+
+    pub(crate) fn find(&self, secret: &str) -> Option<SessionKey> {
+        self.by_secret.get(secret).copied()
+    }
+
+    pub(crate) fn get(&self, key: SessionKey) -> Option<&Session> {
+        self.sessions.get(&key)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.sessions.get_mut(&key)
+    }
+
+    pub(crate) fn secret(&self, key: SessionKey) -> String {
+        self.sessions.get(&key).map_or(String::new(), |session| session.secret.to_string())
+    }
+
+    /// Notes that nobody has it any more. Gives the number by which its timers know it.
+    pub(crate) fn leave(&mut self, key: SessionKey, now_ms: u64) -> u64 {
+        let Some(session) = self.sessions.get_mut(&key) else { return 0 };
+        session.connection = None;
+        session.turn += 1;
+        let turn = session.turn;
+        // What is had again is dropped now and then, so that the list is not much longer than the sessions are many.
+        if self.away.len() > 2 * self.sessions.len() + 16 {
+            let away = std::mem::take(&mut self.away);
+            self.away = away.into_iter().filter(|(key, turn, _)| self.is_away(*key, *turn)).collect();
+        }
+        self.away.push_back((key, turn, now_ms + self.keep_ms));
+        turn
+    }
+
+    pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Session> {
+        let session = self.sessions.remove(&key)?;
+        self.by_secret.remove(&session.secret);
+        Some(session)
     }
 }
 
-/// A user whom the host named: they may have several connections, and share their rate.
+/// A user whom the host named, or who has a session: they may have several connections, and share their rates.
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) who: Arc<Who>,
+    /// Whether the host said who it is.
+    pub(crate) given: bool,
+    /// What they may do where no room says otherwise.
+    pub(crate) role: Role,
+    /// Connections that are there now.
     pub(crate) connection_count: u64,
+    /// Sessions, with a connection or without.
+    pub(crate) sessions: Vec<SessionKey>,
     pub(crate) sent: Sent,
+    /// What only those have who talk v1.
+    pub(crate) talk: Option<Box<Talker>>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What a user of the v1 dialect has.
+#[derive(Debug, Default)]
+pub(crate) struct Talker {
+    /// How fast they tell.
+    pub(crate) told: Bucket,
+    /// Whom they do not want to see.
+    pub(crate) blocked: Vec<UserId>,
+    /// How far they have read, by room.
+    pub(crate) read: HashMap<RoomName, u64>,
+    /// With whom they have a direct room, in the order in which those began.
+    pub(crate) directs: Vec<UserId>,
+}
 
-    #[test]
-    fn a_session_is_small_and_knows_where_it_comes_from() {
-        assert!(size_of::<Session>() <= 56, "{} bytes", size_of::<Session>());
-        for address in [None, Some("192.0.2.7:80"), Some("[2001:db8::1]:80")] {
-            let address = address.map(|address| address.parse().unwrap());
-            assert_eq!(Origin::new(address).address(), address);
+impl User {
+    pub(crate) fn new(who: Arc<Who>, given: bool, role: Role) -> User {
+        User {
+            who,
+            given,
+            role,
+            connection_count: 0,
+            sessions: Vec::new(),
+            sent: Sent::default(),
+            talk: None,
         }
+    }
+
+    pub(crate) fn talk(&mut self) -> &mut Talker {
+        self.talk.get_or_insert_default()
+    }
+
+    /// Whether they do not want to see that user.
+    pub(crate) fn blocks(&self, user: &UserId) -> bool {
+        self.talk.as_ref().is_some_and(|talk| talk.blocked.contains(user))
+    }
+
+    /// Whether they have blocked anybody.
+    pub(crate) fn blocks_some(&self) -> bool {
+        self.talk.as_ref().is_some_and(|talk| !talk.blocked.is_empty())
+    }
+
+    pub(crate) fn read(&self, room: &str) -> u64 {
+        self.talk.as_ref().and_then(|talk| talk.read.get(room)).copied().unwrap_or(0)
+    }
+
+    /// Whether nothing keeps them any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.connection_count == 0 && self.sessions.is_empty()
     }
 }

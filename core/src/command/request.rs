@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::id::Position;
+use crate::message::Role;
 
 /// One request. Texts are borrowed from what it sent; what they name (rooms, users) is
 /// for the chat to find.
@@ -176,27 +177,4 @@ pub(crate) enum Act<'a> {
     Clear {
         user: Option<Cow<'a, str>>,
     },
-}
-
-/// What somebody may do in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Owner,
-    Moderator,
-    Member,
-    Guest,
-}
-
-impl Role {
-    pub(crate) const ALL: [Role; 4] = [Role::Owner, Role::Moderator, Role::Member, Role::Guest];
-
-    /// Its name on the wire.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Role::Owner => "owner",
-            Role::Moderator => "moderator",
-            Role::Member => "member",
-            Role::Guest => "guest",
-        }
-    }
 }

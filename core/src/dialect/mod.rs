@@ -6,7 +6,6 @@
 mod json;
 pub(crate) mod raw;
 pub(crate) mod tutorial;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the chat does not speak it yet"))]
 pub(crate) mod v1;
 
 use crate::event::Dialect;

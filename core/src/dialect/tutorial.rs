@@ -7,7 +7,7 @@
 use crate::command::Command;
 use crate::dialect::json::decimal;
 use crate::id::UserName;
-use crate::message::{Change, Color, Message};
+use crate::message::{Color, Message};
 use crate::push::Push;
 
 /// Reads one text of a client. `first`: it is the connection's first, so it is a name.
@@ -39,11 +39,10 @@ pub(crate) fn encode(push: &Push<'_>, out: &mut Vec<u8>) {
             entry(&Entry { at_ms: *at_ms, text, name, color: *color }, out);
             out.push(b'}');
         }
-        Push::History(records) => {
+        Push::History(messages) => {
             out.extend_from_slice(b"{\"type\":\"history\",\"data\":[");
             let start = out.len();
-            for record in *records {
-                let Change::Message(message) = &record.change;
+            for message in *messages {
                 if out.len() > start {
                     out.push(b',');
                 }
@@ -144,7 +143,7 @@ mod tests {
 
     use super::*;
     use crate::id::{Position, RoomName, UserId};
-    use crate::message::Record;
+    use crate::message::More;
 
     fn message(name: &str, text: &str) -> Message {
         Message {
@@ -155,6 +154,7 @@ mod tests {
             color: Color::Red,
             at_ms: 1_700_000_000_000,
             text: text.into(),
+            more: More::default(),
         }
     }
 
@@ -172,9 +172,9 @@ mod tests {
             encoded(&Push::Message(&said)),
             r#"{"type":"message","data":{"time":1700000000000,"text":"hi","author":"Ann","color":"red"}}"#
         );
-        let record = Record { prev: None, change: Change::Message(Arc::new(said)) };
+        let said = Arc::new(said);
         assert_eq!(
-            encoded(&Push::History(&[record.clone(), record])),
+            encoded(&Push::History(&[said.clone(), said])),
             concat!(
                 r#"{"type":"history","data":[{"time":1700000000000,"text":"hi","author":"Ann","color":"red"},"#,
                 r#"{"time":1700000000000,"text":"hi","author":"Ann","color":"red"}]}"#

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 use once_cell::sync::OnceCell;
+use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::done::Done;
 use crate::error::{Error, ErrorCode};
@@ -19,11 +20,11 @@ use crate::event::Event;
 use crate::events::{Events, Queue};
 use crate::fanout::ShardKey;
 use crate::options::{Checked, Options};
-use crate::server::{Acceptor, Hub, Listener, MAX_SHARDS, Shard, Shards, Shared, internal, reload};
+use crate::server::{Acceptor, Hub, Listener, MAX_SHARDS, Secrets, Shard, Shards, Shared, internal, reload};
 use crate::store::Memory;
 use crate::time::Now;
 
-use super::settings::{hub_settings, shard_settings};
+use super::settings::{hub_settings, log_bounds, shard_settings};
 
 /// What all handles of an engine share.
 pub(super) struct Inner {
@@ -198,7 +199,8 @@ impl Inner {
     fn share(&self) -> Result<Arc<Shared>, Error> {
         let numbers = &self.options.numbers;
         let settings = hub_settings(&self.options, &self.checked);
-        let log = Box::new(Memory::new(numbers.history_kept, numbers.history_bytes));
+        let log = Box::new(Memory::new(log_bounds(&self.options)));
+        let secrets = secrets()?;
         // The standard library seeds each of its maps from the system's randomness.
         let seed = RandomState::new().build_hasher().finish();
         let shard_count = match usize::try_from(numbers.shard_count) {
@@ -206,7 +208,7 @@ impl Inner {
             _ => available_parallelism().map_or(1, NonZero::get),
         };
         let shard_count = shard_count.min(MAX_SHARDS);
-        let hub = Hub::new(settings, log, self.queue.clone(), shard_count, seed);
+        let hub = Hub::new(settings, log, secrets, self.queue.clone(), shard_count, seed);
         let shared = Shared::new(hub, self.queue.clone(), shard_count);
         match shared.now() {
             Now { unix_ms: 1..MAX_EPOCH, .. } => Ok(Arc::new(shared)),
@@ -387,3 +389,19 @@ fn not_running() -> Error {
 
 /// Epochs stay below this, so that every language's numbers hold them.
 const MAX_EPOCH: u64 = 1 << 53;
+
+/// Gives what nobody can guess.
+///
+/// # Errors
+/// `system`: the operating system has no randomness.
+fn secrets() -> Result<Secrets, Error> {
+    let random = SystemRandom::new();
+    random.fill(&mut [0; 16]).map_err(|_| {
+        Error::new(ErrorCode::System, "the operating system gives no randomness, which sessions need")
+    })?;
+    Ok(Box::new(move || {
+        let mut secret = [0; 16];
+        random.fill(&mut secret).expect("a system that has given randomness has more of it");
+        secret
+    }))
+}

@@ -7,26 +7,56 @@ use crate::error::Error;
 use crate::options::{Checked, Options};
 use crate::rate::Rate;
 use crate::server::{HubSettings, Rules, ShardSettings, Site, descriptors};
+use crate::store::{Bounds, RECORDS_A_MESSAGE};
 use crate::wire;
 
 /// What the hub is told.
-pub(super) fn hub_settings(options: &Options, checked: &Checked) -> HubSettings {
+pub(crate) fn hub_settings(options: &Options, checked: &Checked) -> HubSettings {
     let numbers = &options.numbers;
     HubSettings {
         chat: Settings {
             host_name: checked.host_name.clone(),
             host_color: checked.host_color,
             reserved_names: checked.reserved_names.clone(),
+            repeat_given_names: options.repeat_given_names,
             message_rate: Rate { per_second: numbers.message_rate, burst: numbers.message_burst },
+            tell_rate: Rate { per_second: numbers.tell_rate, burst: numbers.tell_burst },
             max_text_bytes: numbers.max_text_bytes,
+            max_data_bytes: numbers.max_data_bytes,
+            max_message_bytes: numbers.max_message_bytes,
             max_room_count: numbers.max_room_count,
+            max_connection_room_count: numbers.max_connection_room_count,
+            max_user_connection_count: numbers.max_user_connection_count,
+            max_session_count: numbers.max_session_count,
+            max_page_count: numbers.max_page_count,
+            max_reaction_count: numbers.max_reaction_count,
+            max_presence_count: numbers.max_presence_count,
+            hello_timeout_ms: numbers.hello_timeout_ms,
+            heartbeat_interval_ms: numbers.heartbeat_interval_ms,
+            linger_ms: numbers.linger_ms,
+            session_ms: numbers.session_ms,
+            dedupe_ms: numbers.dedupe_ms,
+            ask_admit: options.ask_admit,
+            ask_may_join: options.ask_may_join,
             ask_may_send: options.ask_may_send,
+            ask_call: options.ask_call,
             question_count: numbers.question_count,
             question_timeout_ms: numbers.question_timeout_ms,
         },
         history: numbers.history,
         max_message_bytes: numbers.max_message_bytes,
         receipts: options.receipts,
+    }
+}
+
+/// How much the logs keep.
+pub(crate) fn log_bounds(options: &Options) -> Bounds {
+    let numbers = &options.numbers;
+    Bounds {
+        message_count: numbers.history_kept,
+        record_count: numbers.history_kept.saturating_mul(RECORDS_A_MESSAGE),
+        bytes: numbers.history_bytes,
+        dedupe_ms: numbers.dedupe_ms,
     }
 }
 
@@ -65,7 +95,8 @@ pub(super) fn shard_settings(
             max_fragment_count: numbers.max_fragment_count,
             max_assembly_ms: numbers.max_assembly_ms,
         },
-        ask_admit: options.ask_admit,
+        // Who comes into the one room of a connection is asked before its handshake is answered, too.
+        ask_admit: options.ask_admit || options.ask_may_join,
         max_connection_count: match numbers.max_connection_count {
             0 => descriptors()?,
             count => usize::try_from(count).unwrap_or(usize::MAX),

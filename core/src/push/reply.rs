@@ -1,190 +1,121 @@
 //! What a client of the v1 dialect is answered, and what it is told unasked.
 
-use crate::command::request::{Act, Role};
+use std::sync::Arc;
+
 use crate::error::ErrorCode;
-use crate::id::{ConnectionId, Position, UserId};
-use crate::message::Color;
-
-/// One message as it stands now: edits, deletion and reactions folded in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Folded<'a> {
-    pub(crate) position: Position,
-    pub(crate) mid: Option<&'a str>,
-    pub(crate) user: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) color: Color,
-    pub(crate) at_ms: u64,
-    /// `None` when it was deleted.
-    pub(crate) text: Option<&'a str>,
-    pub(crate) reply_to: Option<u64>,
-    /// How many times it was edited.
-    pub(crate) revision: u64,
-    pub(crate) reactions: &'a [Reaction],
-    /// JSON.
-    pub(crate) data: Option<&'a str>,
-}
-
-/// One emoji on a message, and who put it there, in the order in which they did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reaction {
-    pub(crate) emoji: String,
-    pub(crate) users: Vec<UserId>,
-}
-
-/// A record of a room's log, unfolded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Logged<'a> {
-    pub(crate) position: Position,
-    /// The position of the record before it, `None` for the first.
-    pub(crate) prev: Option<Position>,
-    pub(crate) at_ms: u64,
-    pub(crate) change: LoggedChange<'a>,
-}
-
-/// What a record changes. `of` is the offset of the message that it is about.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum LoggedChange<'a> {
-    Message(Folded<'a>),
-    Edit {
-        of: u64,
-        mid: &'a str,
-        user: &'a str,
-        text: &'a str,
-    },
-    Delete {
-        of: u64,
-        mid: &'a str,
-        user: &'a str,
-    },
-    React {
-        of: u64,
-        mid: &'a str,
-        user: &'a str,
-        emoji: &'a str,
-        add: bool,
-    },
-    /// `by`: who did it; `None` for the host program.
-    Moderation {
-        act: &'a Act<'a>,
-        by: Option<&'a str>,
-    },
-    Rename {
-        user: &'a str,
-        name: &'a str,
-        color: Color,
-    },
-}
+use crate::id::{ConnectionId, Position, RoomName, UserId, UserName};
+use crate::message::{Color, Message, Record, Role};
 
 /// What a v1 client is told unasked.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Happening<'a> {
+#[derive(Clone, Debug)]
+pub(crate) enum Happening {
     Logged {
-        room: &'a str,
-        record: Logged<'a>,
+        room: RoomName,
+        record: Record,
     },
     /// The reader was too slow for what lies between.
     Gap {
-        room: &'a str,
+        room: RoomName,
         from: Position,
         to: Position,
     },
     /// The log has lost what came after.
     Rollback {
-        room: &'a str,
+        room: RoomName,
         to: Position,
     },
     Join {
-        room: &'a str,
-        user: &'a str,
-        name: &'a str,
+        room: RoomName,
+        user: UserId,
+        name: UserName,
         member_count: u64,
     },
     Leave {
-        room: &'a str,
-        user: &'a str,
-        name: &'a str,
+        room: RoomName,
+        user: UserId,
+        name: UserName,
         member_count: u64,
     },
     /// Some came or went: too many to name.
     Members {
-        room: &'a str,
+        room: RoomName,
         member_count: u64,
     },
     /// The client is in a room that it did not ask for.
-    Joined(RoomLine<'a>),
+    Joined(RoomLine),
     Removed {
-        room: &'a str,
-        reason: &'a str,
+        room: RoomName,
+        reason: String,
     },
     Typing {
-        room: &'a str,
-        user: &'a str,
+        room: RoomName,
+        user: UserId,
         active: bool,
     },
     Read {
-        room: &'a str,
-        user: &'a str,
+        room: RoomName,
+        user: UserId,
         offset: u64,
     },
-    /// No user: it is from the host program. No room: it is for this client or user alone.
+    /// No user: it is from the host program. No room: it is for this client or user alone. `data` is JSON.
     Tell {
-        room: Option<&'a str>,
-        user: Option<&'a str>,
-        data: &'a str,
+        room: Option<RoomName>,
+        user: Option<UserId>,
+        data: String,
     },
     /// The connection is about to be closed; the client comes back at a random moment within the window.
     Bye {
         code: u16,
-        reason: &'a str,
+        reason: String,
         reconnect_ms: (u64, u64),
     },
 }
 
 /// One of a user's rooms.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RoomLine<'a> {
-    pub(crate) room: &'a str,
+#[derive(Clone, Debug)]
+pub(crate) struct RoomLine {
+    pub(crate) room: RoomName,
     /// The other user of a direct room.
-    pub(crate) with: Option<&'a str>,
-    pub(crate) topic: &'a str,
+    pub(crate) with: Option<UserId>,
+    pub(crate) topic: Box<str>,
     pub(crate) member_count: u64,
     pub(crate) top: Position,
     /// How far the user has read.
     pub(crate) read: u64,
     pub(crate) unread_count: u64,
-    pub(crate) last: Option<Folded<'a>>,
+    pub(crate) last: Option<Arc<Message>>,
 }
 
 /// One member of a room.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MemberLine<'a> {
-    pub(crate) user: &'a str,
-    pub(crate) name: &'a str,
+#[derive(Clone, Debug)]
+pub(crate) struct MemberLine {
+    pub(crate) user: UserId,
+    pub(crate) name: UserName,
     pub(crate) color: Color,
     pub(crate) role: Role,
 }
 
 /// What a page of history holds, ascending.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Content<'a> {
-    Messages(&'a [Folded<'a>]),
-    Records(&'a [Logged<'a>]),
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Messages(Vec<Arc<Message>>),
+    Records(Vec<Record>),
 }
 
 /// What a v1 client is answered when its request was carried out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Reply<'a> {
-    Hello(Welcome<'a>),
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    Hello(Box<Welcome>),
     Refreshed {
         expires_at_ms: u64,
     },
-    Joined(Entered<'a>),
+    Joined(Entered),
     Rooms {
-        rooms: &'a [RoomLine<'a>],
-        cursor: Option<&'a str>,
+        rooms: Vec<RoomLine>,
+        cursor: Option<String>,
     },
     Sent {
-        room: &'a str,
+        room: RoomName,
         position: Position,
         at_ms: u64,
         duplicate: bool,
@@ -195,24 +126,20 @@ pub(crate) enum Reply<'a> {
         duplicate: bool,
     },
     History {
-        content: Content<'a>,
+        content: Content,
         top: Position,
         more: bool,
     },
-    Found {
-        hits: &'a [Hit<'a>],
-        cursor: Option<&'a str>,
-    },
     Members {
-        members: &'a [MemberLine<'a>],
+        members: Vec<MemberLine>,
         member_count: u64,
-        cursor: Option<&'a str>,
+        cursor: Option<String>,
     },
     Read {
         offset: u64,
     },
     Renamed {
-        name: &'a str,
+        name: UserName,
         color: Color,
     },
     Moderated {
@@ -220,67 +147,63 @@ pub(crate) enum Reply<'a> {
     },
     /// What the host's handler said, JSON.
     Called {
-        data: &'a str,
+        data: String,
     },
     Done,
 }
 
 /// The answer to `hello`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Welcome<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Welcome {
     pub(crate) connection: ConnectionId,
-    pub(crate) user: &'a str,
-    pub(crate) name: &'a str,
+    pub(crate) user: UserId,
+    pub(crate) name: UserName,
     pub(crate) color: Color,
     /// The secret by which the client comes back.
-    pub(crate) session: &'a str,
+    pub(crate) session: String,
     pub(crate) heartbeat_ms: u64,
     /// Limits that clients can keep to, by the names of their options.
-    pub(crate) limits: &'a [(&'static str, u64)],
+    pub(crate) limits: Vec<(&'static str, u64)>,
     pub(crate) time_ms: u64,
+    /// When the host wants to see a token again; `None`: never.
+    pub(crate) expires_at_ms: Option<u64>,
     /// Each room of a resume; empty: nothing was resumed.
-    pub(crate) rooms: &'a [Resumed<'a>],
+    pub(crate) rooms: Vec<Resumed>,
 }
 
 /// What became of one room in a resume.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Resumed<'a> {
-    In(Entered<'a>),
-    Out { room: &'a str, refusal: Refusal<'a> },
+#[derive(Clone, Debug)]
+pub(crate) enum Resumed {
+    In(Entered),
+    Out { room: String, refusal: Refusal },
 }
 
 /// The answer to `join`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entered<'a> {
-    pub(crate) room: &'a str,
+#[derive(Clone, Debug)]
+pub(crate) struct Entered {
+    pub(crate) room: RoomName,
     pub(crate) top: Position,
     /// Whether nothing is missing between what the client had and `content`.
     pub(crate) recovered: bool,
-    pub(crate) content: Content<'a>,
-    pub(crate) members: &'a [MemberLine<'a>],
+    /// The client holds records behind this one that the log lost.
+    pub(crate) rollback: Option<Position>,
+    pub(crate) content: Content,
+    pub(crate) members: Vec<MemberLine>,
     pub(crate) member_count: u64,
     pub(crate) read: u64,
     pub(crate) unread_count: u64,
     pub(crate) more: bool,
 }
 
-/// A message that was searched for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hit<'a> {
-    pub(crate) room: &'a str,
-    pub(crate) offset: u64,
-    pub(crate) snippet: &'a str,
-}
-
 /// What a v1 client is answered when its request was not carried out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Refusal<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
     pub(crate) code: ErrorCode,
-    pub(crate) message: &'a str,
+    pub(crate) message: String,
     pub(crate) retry_after_ms: Option<u64>,
     pub(crate) fate: Option<Fate>,
     /// A name that is free.
-    pub(crate) suggestion: Option<&'a str>,
+    pub(crate) suggestion: Option<String>,
 }
 
 /// What became of a change that could not be stored.
@@ -290,4 +213,16 @@ pub(crate) enum Fate {
     Refused,
     /// It has a place and was delivered; whether it stays is open.
     Open(Position),
+}
+
+impl From<crate::error::Error> for Refusal {
+    fn from(error: crate::error::Error) -> Refusal {
+        Refusal {
+            code: error.code(),
+            message: error.message(),
+            retry_after_ms: None,
+            fate: None,
+            suggestion: None,
+        }
+    }
 }

@@ -68,6 +68,8 @@ impl Wanted {
             path: self.path.clone(),
             query: self.query.clone(),
             headers: std::mem::take(&mut self.headers),
+            name: None,
+            token: None,
         }
     }
 

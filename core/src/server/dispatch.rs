@@ -52,6 +52,8 @@ pub(super) enum Act {
     Frames { frames: Bytes, behind: Ends },
     /// Close it, after what its lanes had got by these marks.
     Close { code: u16, reason: String, behind: Ends },
+    /// It is sent something at least that often, and is expected to send something as often.
+    Heartbeat { interval_ms: u64 },
     /// It may be read again, not before this moment.
     Release { at_ms: u64 },
     /// The host lets it in.
@@ -200,7 +202,6 @@ impl Dispatch {
     }
 
     /// Takes a connection out of a lane: it has what the lane got so far, and nothing more of it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no dialect that is offered leaves a room and stays"))]
     pub(super) fn exit(&mut self, connection: ConnectionId, lane: Lane) {
         let (Some(seat), Some(key)) = (self.seats.get_mut(&connection), self.lanes.find(lane)) else {
             return;
@@ -241,9 +242,13 @@ impl Dispatch {
     }
 
     /// Who is shown something else in a room than the others are.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nobody is shown anything else than the others yet"))]
     pub(super) fn viewers(&self, room: RoomKey) -> Vec<ConnectionId> {
         self.viewers.get(&room).cloned().unwrap_or_default()
+    }
+
+    /// Whether anybody is in a lane.
+    pub(super) fn has(&self, lane: Lane) -> bool {
+        self.lanes.find(lane).is_some()
     }
 
     fn forget_viewer(&mut self, lane: LaneKey) {

@@ -7,6 +7,7 @@
 
 mod calls;
 mod effects;
+mod missed;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,18 +15,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::chat::{Arrival, Chat, Effect, Flow, RoomKey, Settings};
+use crate::chat::{Arrival, Chat, Effect, Flow, Log, RoomKey, Settings};
 use crate::dialect::{tutorial, v1};
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 use crate::event::{Dialect, Event, Subject};
 use crate::events::{Place, Queue};
 use crate::fanout::ShardKey;
 use crate::id::{ConnectionId, Position};
 use crate::message::Payload;
-use crate::push::reply::Refusal;
-use crate::store::Log;
 use crate::time::Now;
-use crate::wire::{Kind, write_frame};
 
 use super::dispatch::{Act, Dispatch, Lane, Missed, Outgoing};
 use super::receipts::Receipts;
@@ -42,11 +40,14 @@ pub(crate) struct HubSettings {
     pub(crate) receipts: bool,
 }
 
-#[derive(Debug)]
+/// Gives secrets that nobody can guess.
+pub(crate) type Secrets = Box<dyn FnMut() -> [u8; 16] + Send>;
+
 pub(crate) struct Hub {
     settings: HubSettings,
     chat: Chat,
     log: Box<dyn Log + Send>,
+    secrets: Secrets,
     queue: Arc<Queue>,
     dispatch: Dispatch,
     receipts: Receipts,
@@ -54,13 +55,15 @@ pub(crate) struct Hub {
     without_histories: bool,
     /// The history frame of a room, as long as nothing new is said there.
     histories: HashMap<RoomKey, (Position, Bytes)>,
+    /// The newest record that those were shown of a room who are shown something else than others.
+    shown_alone: HashMap<(RoomKey, ConnectionId), Position>,
     last_connection: u64,
     effects: Vec<Effect>,
 }
 
-impl std::fmt::Debug for dyn Log + Send {
+impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Log")
+        f.debug_struct("Hub").field("chat", &self.chat).finish_non_exhaustive()
     }
 }
 
@@ -70,6 +73,7 @@ impl Hub {
     pub(crate) fn new(
         settings: HubSettings,
         log: Box<dyn Log + Send>,
+        secrets: Secrets,
         queue: Arc<Queue>,
         shard_count: usize,
         seed: u64,
@@ -78,11 +82,13 @@ impl Hub {
             chat: Chat::new(settings.chat.clone(), seed),
             settings,
             log,
+            secrets,
             queue,
             dispatch: Dispatch::new(shard_count),
             receipts: Receipts::default(),
             without_histories: false,
             histories: HashMap::new(),
+            shown_alone: HashMap::new(),
             last_connection: 0,
             effects: Vec::new(),
         }
@@ -104,7 +110,7 @@ impl Hub {
         subject: Subject,
         now: Now,
     ) {
-        self.run(now, |chat, effects| chat.ask_admit(connection, address, subject, now, effects));
+        self.run(now, |chat, at| chat.ask_admit(connection, address, subject, at));
     }
 
     /// Lets a connection in: its handshake has been answered, so this is the moment for its first frames.
@@ -113,11 +119,11 @@ impl Hub {
     /// `too_many_rooms`: the connection is not in.
     pub(crate) fn connect(&mut self, arrival: Arrival, now: Now) -> Result<(), Error> {
         let connection = arrival.connection;
-        if arrival.room.is_none() {
+        if arrival.room.is_none() && arrival.dialect == Dialect::Raw {
             self.dispatch.enter(connection, Lane::common(None, arrival.dialect), Position::default());
         }
         self.dispatch.open(connection);
-        self.run(now, |chat, effects| chat.connect(arrival, now, effects))
+        self.run(now, |chat, at| chat.connect(arrival, at))
     }
 
     /// Does what a chat connection's text asks for. `first`: it is the connection's first.
@@ -129,29 +135,24 @@ impl Hub {
     }
 
     /// Does what a v1 connection's text asks for.
-    pub(crate) fn request(&mut self, connection: ConnectionId, text: &str, _now: Now) -> Flow {
-        let bounds = v1::Bounds { text_bytes: self.settings.chat.max_text_bytes, data_bytes: MAX_DATA_BYTES };
-        let (id, error) = match v1::read(text, bounds) {
-            Ok(v1::Incoming::Heartbeat) => return Flow::Go,
-            Ok(v1::Incoming::Request { id, .. }) => {
-                (id, Error::new(ErrorCode::NotAvailable, "the chat does not speak this dialect yet"))
+    pub(crate) fn request(&mut self, connection: ConnectionId, text: &str, now: Now) -> Flow {
+        let bounds = v1::Bounds {
+            text_bytes: self.settings.chat.max_text_bytes,
+            data_bytes: self.settings.chat.max_data_bytes,
+        };
+        match v1::read(text, bounds) {
+            Ok(v1::Incoming::Heartbeat) => Flow::Go,
+            Ok(v1::Incoming::Request { id, request }) => {
+                self.run(now, |chat, at| chat.request(connection, id, request, at))
             }
-            Err(v1::Unread::Request { id, error }) => (id, error),
-            Err(v1::Unread::Text(error)) => (None, error),
-        };
-        let refusal = Refusal {
-            code: error.code(),
-            message: &error.message(),
-            retry_after_ms: None,
-            fate: None,
-            suggestion: None,
-        };
-        let mut json = Vec::new();
-        v1::refusal(id, &refusal, &mut json);
-        let mut frame = Vec::new();
-        write_frame(&mut frame, Kind::Text, &json);
-        self.dispatch.deliver(connection, None, frame.into());
-        Flow::Go
+            Err(unread) => {
+                let (id, is_text, error) = match unread {
+                    v1::Unread::Text(error) => (None, true, error),
+                    v1::Unread::Request { id, error } => (id, false, error),
+                };
+                self.run(now, |chat, at| chat.unread(connection, id, is_text, error, at))
+            }
+        }
     }
 
     /// Hands a raw connection's message to the host, if it wants such. Gives whether there was place for it: if
@@ -175,13 +176,14 @@ impl Hub {
         let receipts = &mut self.receipts;
         if self.dispatch.unseat(connection, |lane, shard| complete.extend(receipts.deserted(lane, shard))) {
             complete.into_iter().for_each(|receipt| self.tell_host(receipt));
-            self.run(now, |chat, effects| chat.disconnect(connection, code, reason, effects));
+            self.shown_alone.retain(|(_, viewer), _| *viewer != connection);
+            self.run(now, |chat, at| chat.disconnect(connection, code, reason, at));
         }
     }
 
     /// Refuses what the host has not answered in time.
     pub(crate) fn expire(&mut self, now: Now) {
-        self.run(now, |chat, effects| chat.expire(now, effects));
+        self.run(now, |chat, at| chat.expire(at));
     }
 
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
@@ -235,6 +237,3 @@ impl Hub {
         self.dispatch.waiting_bytes()
     }
 }
-
-/// How long the data of a request may be.
-const MAX_DATA_BYTES: u64 = 16_384;

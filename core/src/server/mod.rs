@@ -29,7 +29,7 @@ mod waiting;
 
 pub(crate) use admission::Rules;
 pub(crate) use http::Site;
-pub(crate) use hub::{Hub, HubSettings};
+pub(crate) use hub::{Hub, HubSettings, Secrets};
 pub(crate) use listener::{Listener, descriptors};
 pub(crate) use shard::{Shard, ShardSettings};
 pub(crate) use shards::{Adopted, Bridge, MAX_SHARDS, Shards};

@@ -65,6 +65,7 @@ impl Shard {
                     self.close(slot, code, &reason, false);
                 }
             }
+            Act::Heartbeat { .. } => {}
             Act::Release { at_ms } => match at_ms > self.now.ticks_ms {
                 true => self.releases.push(std::cmp::Reverse((at_ms, slot, id))),
                 false => self.read_again(slot, id),

@@ -1,11 +1,27 @@
 //! Logs that live as long as their engine.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
-use crate::id::{Position, RoomName};
-use crate::message::Record;
+use crate::chat::{Log, Reach, Seen, Sent};
+use crate::command::request::From;
+use crate::id::{Mid, Position, RoomName, UserId};
+use crate::message::{Change, Message, Moderation, Reaction, Record};
 
-use super::Log;
+use super::dedupe::Dedupe;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Messages of one room, as they stand.
+    pub(crate) message_count: u64,
+    /// Records of one room.
+    pub(crate) record_count: u64,
+    /// Of all rooms together.
+    pub(crate) bytes: u64,
+    /// For how long it is known what was sent, in milliseconds.
+    pub(crate) dedupe_ms: u64,
+}
 
 /// Keeps the newest records of each room, and so many bytes of all rooms together.
 #[derive(Debug)]
@@ -13,213 +29,373 @@ pub(crate) struct Memory {
     rooms: HashMap<RoomName, Kept>,
     /// The rooms by when they were last used, for what must go first.
     used: BTreeMap<u64, RoomName>,
+    /// How much is kept of rooms for which the host has said so.
+    counts: HashMap<RoomName, u64>,
+    dedupe: Dedupe,
     clock: u64,
     bytes: u64,
-    max_count: usize,
+    max_message_count: u64,
+    max_record_count: u64,
     max_bytes: u64,
+    /// Records can be lost, with all that they changed.
+    can_lose: bool,
 }
 
+/// What is kept of a room. A message stands in both lists, as the same.
 #[derive(Debug, Default)]
 struct Kept {
     records: VecDeque<Record>,
+    messages: VecDeque<Arc<Message>>,
+    /// Where the log lost records: the epoch that began then, and the newest position that was left.
+    lost: Vec<(u64, Position)>,
+    /// The log's first epoch.
+    born: u64,
+    /// The newest position there was.
+    top: Position,
     used: u64,
+    /// What changed messages were before, with the record that changed them, newest last; kept on demand.
+    before: Vec<(u64, Arc<Message>)>,
 }
 
 impl Memory {
-    /// `max_count`: records of one room. `max_bytes`: of all rooms together.
-    pub(crate) fn new(max_count: u64, max_bytes: u64) -> Memory {
+    pub(crate) fn new(bounds: Bounds) -> Memory {
         Memory {
             rooms: HashMap::new(),
             used: BTreeMap::new(),
+            counts: HashMap::new(),
+            dedupe: Dedupe::new(bounds.dedupe_ms, MAX_USER_DEDUPE_COUNT, MAX_DEDUPE_COUNT),
             clock: 0,
             bytes: 0,
-            max_count: usize::try_from(max_count).unwrap_or(usize::MAX),
-            max_bytes,
+            max_message_count: bounds.message_count,
+            max_record_count: bounds.record_count,
+            max_bytes: bounds.bytes,
+            can_lose: false,
         }
+    }
+
+    /// Logs that can [`lose`](Log::lose) their newest records, for which they keep what those changed.
+    pub(crate) fn losing(bounds: Bounds) -> Memory {
+        Memory { can_lose: true, ..Memory::new(bounds) }
     }
 
     fn make_place(&mut self) {
         while self.bytes > self.max_bytes {
             let Some(mut oldest) = self.used.first_entry() else { return };
             let Some(kept) = self.rooms.get_mut(oldest.get_mut()) else { return };
-            match kept.records.pop_front() {
-                Some(record) => self.bytes -= record.size_bytes() as u64,
-                None => {
-                    let (_, name) = oldest.remove_entry();
-                    self.rooms.remove(&name);
-                }
+            if kept.records.is_empty() && kept.messages.is_empty() {
+                // Its positions, and what was sent to it, are remembered.
+                oldest.remove();
+                continue;
             }
+            self.bytes -= kept.drop_oldest();
         }
     }
 }
 
-impl Log for Memory {
-    fn append(&mut self, room: &RoomName, record: Record) {
-        self.clock += 1;
-        self.bytes += record.size_bytes() as u64;
-        if !self.rooms.contains_key(room) {
-            self.rooms.insert(room.clone(), Kept::default());
+impl Kept {
+    /// Drops the oldest record, with the messages up to it. Gives the bytes that were freed.
+    fn drop_oldest(&mut self) -> u64 {
+        let Some(record) = self.records.front() else {
+            return self.messages.pop_front().map_or(0, |message| message.size_bytes() as u64);
+        };
+        let offset = record.position.offset;
+        let mut freed = 0;
+        while self.messages.front().is_some_and(|message| message.position.offset <= offset) {
+            freed += self.trim_message();
         }
-        if let Some(kept) = self.rooms.get_mut(room) {
-            self.used.remove(&kept.used);
-            kept.used = self.clock;
-            self.used.insert(self.clock, room.clone());
-            if kept.records.len() == self.max_count
-                && let Some(oldest) = kept.records.pop_front()
-            {
-                self.bytes -= oldest.size_bytes() as u64;
+        freed + self.trim_record()
+    }
+
+    /// Drops the oldest message. Its bytes are freed unless its record holds it still.
+    fn trim_message(&mut self) -> u64 {
+        let Some(message) = self.messages.pop_front() else { return 0 };
+        match self.records.front().is_some_and(|record| record.position <= message.position) {
+            true => 0,
+            false => message.size_bytes() as u64,
+        }
+    }
+
+    /// Drops the oldest record. The bytes of its message are freed unless that is kept still.
+    fn trim_record(&mut self) -> u64 {
+        let Some(record) = self.records.pop_front() else { return 0 };
+        let message = record
+            .message()
+            .filter(|message| self.messages.front().is_none_or(|oldest| oldest.position > message.position));
+        (record.own_bytes() + message.map_or(0, |message| message.size_bytes())) as u64
+    }
+
+    fn find(&self, offset: u64) -> Option<&Arc<Message>> {
+        let at = self.messages.partition_point(|message| message.position.offset < offset);
+        if let Some(message) = self.messages.get(at).filter(|message| message.position.offset == offset) {
+            return Some(message);
+        }
+        let at = self.records.partition_point(|record| record.position.offset < offset);
+        let record = self.records.get(at).filter(|record| record.position.offset == offset)?;
+        record.message()
+    }
+
+    /// Changes a message wherever it stands. Gives by how many bytes it grew.
+    fn change(&mut self, offset: u64, change: impl FnOnce(&mut Message)) -> i64 {
+        let Some(found) = self.find(offset) else { return 0 };
+        let before = found.size_bytes() as i64;
+        let mut changed = Message::clone(found);
+        change(&mut changed);
+        let grown = changed.size_bytes() as i64 - before;
+        self.put(Arc::new(changed));
+        grown
+    }
+
+    /// Puts a changed message in the place of what it was.
+    fn put(&mut self, changed: Arc<Message>) {
+        let offset = changed.position.offset;
+        let at = self.messages.partition_point(|message| message.position.offset < offset);
+        if let Some(message) = self.messages.get_mut(at).filter(|message| message.position.offset == offset) {
+            *message = changed.clone();
+        }
+        let at = self.records.partition_point(|record| record.position.offset < offset);
+        if let Some(record) = self.records.get_mut(at).filter(|record| record.position.offset == offset) {
+            record.change = Change::Message(changed);
+        }
+    }
+
+    /// The messages that a record is about to change.
+    fn about(&self, change: &Change) -> Vec<Arc<Message>> {
+        match change {
+            Change::Edit { of, .. } | Change::Delete { of, .. } | Change::React { of, .. } => {
+                self.find(*of).cloned().into_iter().collect()
             }
-            kept.records.push_back(record);
+            Change::Moderation { act: Moderation::Clear { user }, .. } => {
+                let is_meant = |message: &&Arc<Message>| {
+                    !message.more.is_deleted && user.as_ref().is_none_or(|user| message.user == *user)
+                };
+                let messages = self.messages.iter().chain(self.records.iter().filter_map(Record::message));
+                let mut found: Vec<Arc<Message>> = messages.filter(is_meant).cloned().collect();
+                found.sort_unstable_by_key(|message| message.position);
+                found.dedup_by_key(|message| message.position);
+                found
+            }
+            Change::Message(_) | Change::Moderation { .. } | Change::Rename { .. } => Vec::new(),
+        }
+    }
+
+    /// Folds what a record says into the message that it is about. Gives by how many bytes that grew.
+    fn fold(&mut self, change: &Change) -> i64 {
+        match change {
+            Change::Edit { of, text, .. } => self.change(*of, |message| {
+                message.text = text.to_string();
+                message.more.change().revision += 1;
+            }),
+            Change::Delete { of, .. } => self.change(*of, delete),
+            Change::React { of, user, emoji, add, .. } => self.change(*of, |message| {
+                let reactions = &mut message.more.change().reactions;
+                let found = reactions.iter_mut().position(|reaction| reaction.emoji == *emoji);
+                match (found, add) {
+                    (Some(at), true) => reactions[at].users.push(user.clone()),
+                    (None, true) => {
+                        reactions.push(Reaction { emoji: emoji.clone(), users: vec![user.clone()] });
+                    }
+                    (Some(at), false) => {
+                        reactions[at].users.retain(|other| other != user);
+                        reactions.retain(|reaction| !reaction.users.is_empty());
+                    }
+                    (None, false) => {}
+                }
+            }),
+            Change::Moderation { act: Moderation::Clear { .. }, .. } => {
+                let meant = self.about(change).into_iter().map(|message| message.position.offset);
+                meant.collect::<Vec<_>>().into_iter().map(|offset| self.change(offset, delete)).sum()
+            }
+            Change::Message(_) | Change::Moderation { .. } | Change::Rename { .. } => 0,
+        }
+    }
+
+    /// To where the log went back when it lost a position; `None`: it did not lose it.
+    fn lost(&self, position: Position) -> Option<Position> {
+        let later = self.lost.iter().filter(|(epoch, _)| *epoch > position.epoch);
+        later.map(|(_, left)| *left).min().filter(|left| position > *left)
+    }
+
+    /// Where the records behind a position begin, if everything behind it is here.
+    fn start(&self, after: Position) -> Option<usize> {
+        let start = self.records.partition_point(|record| record.position <= after);
+        let reaches_back = match self.records.get(start) {
+            Some(record) => match record.prev {
+                Some(prev) => prev == after,
+                None => after.offset == 0 && after.epoch == self.born,
+            },
+            None => after == self.top,
+        };
+        reaches_back.then_some(start)
+    }
+}
+
+fn delete(message: &mut Message) {
+    message.text = String::new();
+    let more = message.more.change();
+    more.is_deleted = true;
+    more.data = None;
+    more.reactions = Vec::new();
+}
+
+impl Log for Memory {
+    fn append(&mut self, room: &RoomName, record: Record, sent: Option<Sent>, now_ms: u64) {
+        self.clock += 1;
+        if let Some(sent) = sent {
+            let seen = Seen { position: record.position, at_ms: record.at_ms, content: sent.content };
+            self.dedupe.note(room, sent, seen, now_ms);
+        }
+        if !self.rooms.contains_key(room) {
+            let born = record.prev.map_or(record.position.epoch, |prev| prev.epoch);
+            self.rooms.insert(room.clone(), Kept { born, ..Kept::default() });
+        }
+        let Some(kept) = self.rooms.get_mut(room) else { return };
+        self.used.remove(&kept.used);
+        kept.used = self.clock;
+        self.used.insert(self.clock, room.clone());
+        let count = self.counts.get(room).copied();
+        let message_count = count.unwrap_or(self.max_message_count);
+        let record_count =
+            count.map_or(self.max_record_count, |count| count.saturating_mul(RECORDS_A_MESSAGE));
+        if self.can_lose {
+            let offset = record.position.offset;
+            let before = kept.about(&record.change);
+            kept.before.extend(before.into_iter().map(|message| (offset, message)));
+        }
+        let grown = kept.fold(&record.change);
+        kept.top = record.position;
+        self.bytes = self.bytes.saturating_add_signed(grown) + record.own_bytes() as u64;
+        if let Change::Message(message) = &record.change {
+            self.bytes += message.size_bytes() as u64;
+            kept.messages.push_back(message.clone());
+        }
+        kept.records.push_back(record);
+        while kept.messages.len() as u64 > message_count {
+            self.bytes -= kept.trim_message();
+        }
+        while kept.records.len() as u64 > record_count {
+            self.bytes -= kept.trim_record();
         }
         self.make_place();
     }
 
-    fn latest(
-        &mut self,
-        room: &RoomName,
-        before: u64,
-        limit: u64,
-        take: &mut dyn FnMut(&Record) -> bool,
-    ) -> Vec<Record> {
-        let Some(kept) = self.rooms.get(room) else { return Vec::new() };
-        let end = match before {
-            0 => kept.records.len(),
-            _ => kept.records.partition_point(|record| record.position().offset < before),
-        };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let count = kept.records.range(..end).rev().take(limit).take_while(|record| take(record)).count();
-        kept.records.range(end - count..end).cloned().collect()
+    fn seen(&self, room: &RoomName, user: &UserId, mid: &Mid, now_ms: u64) -> Option<Seen> {
+        let seen = self.dedupe.seen(room, user, mid, now_ms)?;
+        // Of an earlier log of that name, or lost.
+        let kept = self.rooms.get(room)?;
+        (seen.position.epoch >= kept.born && kept.lost(seen.position).is_none()).then_some(seen)
     }
 
-    fn after(&mut self, room: &RoomName, after: Position, take: &mut dyn FnMut(&Record) -> bool) -> bool {
-        let Some(kept) = self.rooms.get(room) else { return after.offset == 0 };
-        let start = kept.records.partition_point(|record| record.position() <= after);
-        let mut missed = kept.records.range(start..);
-        let reaches_back = match missed.clone().next() {
-            Some(record) => record.prev.map_or(after.offset == 0, |prev| prev == after),
-            None => kept.records.back().is_some_and(|newest| newest.position() == after),
+    fn message(&self, room: &RoomName, offset: u64) -> Option<Arc<Message>> {
+        self.rooms.get(room)?.find(offset).cloned()
+    }
+
+    fn messages(
+        &self,
+        room: &RoomName,
+        from: From,
+        limit: u64,
+        take: &mut dyn FnMut(&Message) -> bool,
+    ) -> (Vec<Arc<Message>>, bool) {
+        let Some(kept) = self.rooms.get(room) else { return (Vec::new(), false) };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let messages = &kept.messages;
+        let before = |offset| messages.partition_point(|message| message.position.offset < offset);
+        let end = match from {
+            From::Newest | From::After(_) => messages.len(),
+            From::Before(offset) => before(offset),
+            // Half of them behind it.
+            From::Around(offset) => (before(offset) + limit.div_ceil(2)).min(messages.len()),
         };
-        if reaches_back {
-            let _ = missed.by_ref().take_while(|record| take(record)).count();
+        let count = messages.range(..end).rev().take(limit).take_while(|message| take(message)).count();
+        (messages.range(end - count..end).cloned().collect(), count < end)
+    }
+
+    fn after(&self, room: &RoomName, after: Position, take: &mut dyn FnMut(&Record) -> bool) -> Reach {
+        let Some(kept) = self.rooms.get(room) else { return Reach::Short };
+        let lost = kept.lost(after);
+        let Some(start) = kept.start(lost.unwrap_or(after)) else { return Reach::Short };
+        let mut behind = kept.records.range(start..);
+        let more = !behind.all(&mut *take);
+        match lost {
+            Some(to) => Reach::RolledBack { to, more },
+            None => Reach::Whole { more },
         }
-        reaches_back
+    }
+
+    fn position(&self, room: &RoomName, offset: u64) -> Option<Position> {
+        let kept = self.rooms.get(room)?;
+        if offset == 0 {
+            return Some(Position { epoch: kept.born, offset });
+        }
+        let at = kept.records.partition_point(|record| record.position.offset < offset);
+        let here = kept.records.get(at).map(|record| record.position).filter(|at| at.offset == offset);
+        // The one before the first that is here is known too.
+        let before = kept.records.front().and_then(|first| first.prev).filter(|at| at.offset == offset);
+        here.or(before)
+    }
+
+    fn unread_count(&self, room: &RoomName, offset: u64, reader: &UserId) -> u64 {
+        let Some(kept) = self.rooms.get(room) else { return 0 };
+        let read = kept.messages.partition_point(|message| message.position.offset <= offset);
+        kept.messages.range(read..).filter(|message| message.user != *reader).count() as u64
     }
 
     fn held_bytes(&self) -> u64 {
         self.bytes
     }
 
+    fn keep(&mut self, room: &RoomName, count: Option<u64>) {
+        match count {
+            Some(count) => self.counts.insert(room.clone(), count),
+            None => self.counts.remove(room),
+        };
+    }
+
     fn forget(&mut self, room: &RoomName) {
-        if let Some(kept) = self.rooms.remove(room) {
+        if let Some(mut kept) = self.rooms.remove(room) {
             self.used.remove(&kept.used);
-            self.bytes -= kept.records.iter().map(|record| record.size_bytes() as u64).sum::<u64>();
+            while !(kept.records.is_empty() && kept.messages.is_empty()) {
+                self.bytes -= kept.drop_oldest();
+            }
         }
+        self.counts.remove(room);
+    }
+
+    fn lose(&mut self, room: &RoomName, count: u64, epoch: u64) -> Position {
+        let Some(kept) = self.rooms.get_mut(room) else { return Position { epoch, offset: 0 } };
+        for _ in 0..count {
+            let Some(record) = kept.records.pop_back() else { break };
+            self.bytes -= record.own_bytes() as u64;
+            while let Some((_, before)) = kept.before.pop_if(|(by, _)| *by == record.position.offset) {
+                let after = kept.find(before.position.offset).map_or(0, |message| message.size_bytes());
+                self.bytes = (self.bytes + before.size_bytes() as u64).saturating_sub(after as u64);
+                kept.put(before);
+            }
+            if let Change::Message(message) = record.change {
+                self.bytes -= message.size_bytes() as u64;
+                if kept.messages.back().is_some_and(|last| last.position == message.position) {
+                    kept.messages.pop_back();
+                }
+            }
+        }
+        let left = kept.records.back().map(|record| record.position);
+        let left = left.unwrap_or(Position { epoch: kept.born, offset: 0 });
+        if kept.lost.len() == MAX_LOST {
+            kept.lost.remove(0);
+        }
+        kept.lost.push((epoch, left));
+        kept.top = left;
+        left
     }
 }
+
+/// What one user sent and what all did, as far as it is remembered.
+const MAX_USER_DEDUPE_COUNT: usize = 10_000;
+const MAX_DEDUPE_COUNT: usize = 1_000_000;
+/// Records that are kept for each message that is.
+pub(crate) const RECORDS_A_MESSAGE: u64 = 4;
+/// How many losses of a log are remembered.
+const MAX_LOST: usize = 64;
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::id::{UserId, UserName};
-    use crate::message::{Change, Color, Message};
-
-    fn room(name: &str) -> RoomName {
-        RoomName::new(name).unwrap()
-    }
-
-    fn append(log: &mut Memory, name: &str, offset: u64, text: &str) {
-        let message = Message {
-            room: room(name),
-            position: Position { epoch: 1, offset },
-            user: UserId::new("ann").unwrap(),
-            name: UserName::new("Ann").unwrap(),
-            color: Color::Red,
-            at_ms: 0,
-            text: text.into(),
-        };
-        log.append(
-            &room(name),
-            Record {
-                prev: (offset > 1).then(|| Position { epoch: 1, offset: offset - 1 }),
-                change: Change::Message(Arc::new(message)),
-            },
-        );
-    }
-
-    fn offsets(log: &mut Memory, name: &str, before: u64, limit: u64) -> Vec<u64> {
-        let records = log.latest(&room(name), before, limit, &mut |_| true);
-        records.iter().map(|record| record.position().offset).collect()
-    }
-
-    #[test]
-    fn the_newest_come_back_in_their_order() {
-        let mut log = Memory::new(100, 1 << 20);
-        (1..=5).for_each(|offset| append(&mut log, "a", offset, "x"));
-        assert_eq!(offsets(&mut log, "a", 0, 3), [3, 4, 5]);
-        assert_eq!(offsets(&mut log, "a", 3, 100), [1, 2]);
-        assert_eq!(offsets(&mut log, "a", 1, 100), [0; 0]);
-        assert_eq!(offsets(&mut log, "b", 0, 100), [0; 0]);
-        assert_eq!(log.latest(&room("a"), 0, 9, &mut |record| record.position().offset > 3).len(), 2);
-    }
-
-    #[test]
-    fn a_room_keeps_its_newest() {
-        let mut log = Memory::new(3, 1 << 20);
-        (1..=5).for_each(|offset| append(&mut log, "a", offset, "x"));
-        assert_eq!(offsets(&mut log, "a", 0, 100), [3, 4, 5]);
-    }
-
-    #[test]
-    fn the_quiet_room_pays_when_memory_runs_out() {
-        let mut log = Memory::new(100, 10_000);
-        append(&mut log, "quiet", 1, &"x".repeat(3_000));
-        append(&mut log, "quiet", 2, &"x".repeat(3_000));
-        (1..=2).for_each(|offset| append(&mut log, "loud", offset, &"x".repeat(3_000)));
-        assert_eq!(offsets(&mut log, "quiet", 0, 100), [2]);
-        assert_eq!(offsets(&mut log, "loud", 0, 100), [1, 2]);
-        (3..=9).for_each(|offset| append(&mut log, "loud", offset, &"x".repeat(3_000)));
-        assert_eq!(offsets(&mut log, "quiet", 0, 100), [0; 0]);
-        assert_eq!(offsets(&mut log, "loud", 0, 100), [7, 8, 9]);
-        assert!(log.bytes <= 10_000 && log.rooms.len() == 1 && log.used.len() == 1);
-    }
-
-    #[test]
-    fn a_forgotten_room_gives_its_bytes_back() {
-        let mut log = Memory::new(100, 10_000);
-        append(&mut log, "a", 1, "x");
-        log.forget(&room("a"));
-        assert_eq!((log.bytes, log.rooms.len(), log.used.len()), (0, 0, 0));
-    }
-
-    #[test]
-    fn what_came_after_a_record_is_shown_if_nothing_of_it_is_forgotten() {
-        let mut log = Memory::new(3, 1_000_000);
-        let after = |log: &mut Memory, offset| {
-            let mut found = Vec::new();
-            let reaches_back = log.after(&room("a"), Position { epoch: 1, offset }, &mut |record| {
-                found.push(record.position().offset);
-                true
-            });
-            (reaches_back, found)
-        };
-        assert_eq!(after(&mut log, 0), (true, vec![]));
-        for offset in 1..=5 {
-            append(&mut log, "a", offset, "hi");
-        }
-        assert_eq!(after(&mut log, 5), (true, vec![]));
-        assert_eq!(after(&mut log, 3), (true, vec![4, 5]));
-        assert_eq!(after(&mut log, 2), (true, vec![3, 4, 5]));
-        assert_eq!(after(&mut log, 1), (false, vec![]));
-        assert_eq!(after(&mut log, 0), (false, vec![]));
-        // A record that the log never held.
-        assert_eq!(after(&mut log, 6), (false, vec![]));
-        let mut count = 0;
-        assert!(log.after(&room("a"), Position { epoch: 1, offset: 2 }, &mut |_| {
-            count += 1;
-            false
-        }));
-        assert_eq!(count, 1);
-    }
-}
+mod tests;

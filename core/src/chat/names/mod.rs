@@ -5,13 +5,14 @@
 
 mod colors;
 mod emoji;
+mod held;
 mod nickname;
 mod reserved;
 mod skeleton;
 
 pub(crate) use colors::{Palette, color_of};
+pub(crate) use held::Names;
 pub(crate) use nickname::chosen;
-pub(crate) use reserved::Reserved;
 
 #[cfg(test)]
 mod tests;

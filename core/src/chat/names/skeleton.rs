@@ -21,6 +21,14 @@ impl Skeleton {
         let last = alike(&folded(&alike(name)));
         Skeleton([alike(&folded(name)).into(), last.into()])
     }
+
+    pub(super) fn keys(&self) -> &[Box<str>; 2] {
+        &self.0
+    }
+
+    pub(super) fn into_keys(self) -> [Box<str>; 2] {
+        self.0
+    }
 }
 
 /// Who holds which look.

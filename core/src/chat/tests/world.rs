@@ -5,16 +5,17 @@ use std::collections::{HashMap, VecDeque};
 use super::scenario::{
     Act, ClientAct, EventPattern, ExpectedError, Heard, HostAct, QuestionPattern, Scenario, Verdict as Said,
 };
-use crate::chat::{Arrival, Chat, Effect, Flow, Given, Settings};
+use crate::chat::{Arrival, Chat, Effect, Flow, Given, Moment, Settings};
 use crate::command::Command;
 use crate::dialect::close_code;
 use crate::error::Error;
-use crate::event::{Dialect, Event, Question, Subject, Verdict};
+use crate::event::{Admission, Dialect, Event, Question, Subject, Verdict};
 use crate::id::{ConnectionId, Position, RoomName, UserName};
-use crate::message::{Change, Color, Record};
+use crate::message::{Color, Record};
 use crate::options::NUMBER_OPTIONS;
 use crate::push::Cause;
 use crate::rate::Rate;
+use crate::store::{Bounds, Memory};
 use crate::time::Now;
 
 pub(super) struct World {
@@ -25,7 +26,9 @@ pub(super) struct World {
     ask_admit: bool,
     now: Now,
     clients: HashMap<String, Client>,
+    log: Memory,
     logs: HashMap<RoomName, Vec<Record>>,
+    secrets: u64,
     /// Every record there ever was.
     records: Vec<(RoomName, Record)>,
     events: VecDeque<Event>,
@@ -105,10 +108,28 @@ impl World {
                 .map(|name| UserName::new(name).unwrap())
                 .into_iter()
                 .collect(),
+            repeat_given_names: false,
             message_rate: Rate { per_second: numbers["message_rate"], burst: numbers["message_burst"] },
+            tell_rate: Rate { per_second: numbers["tell_rate"], burst: numbers["tell_burst"] },
             max_text_bytes: numbers["max_text_bytes"],
+            max_data_bytes: numbers["max_data_bytes"],
+            max_message_bytes: numbers["max_message_bytes"],
             max_room_count: numbers["max_room_count"],
+            max_connection_room_count: numbers["max_connection_room_count"],
+            max_user_connection_count: numbers["max_user_connection_count"],
+            max_session_count: numbers["max_session_count"],
+            max_page_count: numbers["max_page_count"],
+            max_reaction_count: numbers["max_reaction_count"],
+            max_presence_count: numbers["max_presence_count"],
+            hello_timeout_ms: numbers["hello_timeout_ms"],
+            heartbeat_interval_ms: numbers["heartbeat_interval_ms"],
+            linger_ms: numbers["linger_ms"],
+            session_ms: numbers["session_ms"],
+            dedupe_ms: numbers["dedupe_ms"],
+            ask_admit: on("ask_admit"),
+            ask_may_join: false,
             ask_may_send: on("ask_may_send"),
+            ask_call: false,
             question_count: numbers["question_count"],
             question_timeout_ms: numbers["question_timeout_ms"],
         };
@@ -120,7 +141,14 @@ impl World {
             ask_admit: on("ask_admit"),
             now: Now { unix_ms: 1_700_000_000_000, ticks_ms: 0 },
             clients: HashMap::new(),
+            log: Memory::new(Bounds {
+                message_count: numbers["history_kept"],
+                record_count: 4 * numbers["history_kept"],
+                bytes: 1 << 30,
+                dedupe_ms: numbers["dedupe_ms"],
+            }),
             logs: HashMap::new(),
+            secrets: 0,
             records: Vec::new(),
             events: VecDeque::new(),
             asked: Vec::new(),
@@ -139,7 +167,7 @@ impl World {
         self.now.ticks_ms += ms;
         self.now.unix_ms += ms;
         let now = self.now;
-        self.run(|chat, effects| chat.expire(now, effects));
+        self.run(|chat, at| chat.expire(at));
     }
 
     pub(super) fn records(&self) -> Vec<(RoomName, Record)> {
@@ -148,7 +176,7 @@ impl World {
 
     pub(super) fn broadcast(&mut self, room: &str, text: &str) -> Result<Position, Error> {
         let now = self.now;
-        self.run(|chat, effects| chat.broadcast(room, text, now, effects))
+        self.run(|chat, at| chat.broadcast(room, text, at))
     }
 
     pub(super) fn join(&mut self, who: &str, room: &str, name: &str) {
@@ -187,7 +215,7 @@ impl World {
             (false, true) => return,
             (false, false) => Command::Say(text),
         };
-        let flow = self.run(|chat, effects| chat.command(connection, command, now, effects));
+        let flow = self.run(|chat, at| chat.command(connection, command, at));
         let client = self.clients.get_mut(who).unwrap();
         match flow {
             Flow::Go | Flow::Discard => {}
@@ -214,8 +242,10 @@ impl World {
                 path: "/".into(),
                 query: String::new(),
                 headers: Vec::new(),
+                name: None,
+                token: None,
             };
-            return self.run(|chat, effects| chat.ask_admit(connection, None, subject, now, effects));
+            return self.run(|chat, at| chat.ask_admit(connection, None, subject, at));
         }
         self.let_in(connection, None);
     }
@@ -234,7 +264,7 @@ impl World {
             given,
             knock: None,
         };
-        let result = self.run(|chat, effects| chat.connect(arrival, now, effects));
+        let result = self.run(|chat, at| chat.connect(arrival, at));
         if let Err(error) = result {
             let client = self.client(connection).unwrap();
             client.denied = Some(error.message());
@@ -244,7 +274,7 @@ impl World {
 
     fn leave(&mut self, who: &str, code: u16) {
         if let Some(connection) = self.clients.get_mut(who).unwrap().connection.take() {
-            self.run(|chat, effects| chat.disconnect(connection, code, String::new(), effects));
+            self.run(|chat, at| chat.disconnect(connection, code, String::new(), at));
         }
     }
 
@@ -252,9 +282,15 @@ impl World {
         self.clients.values_mut().find(|client| client.connection == Some(connection))
     }
 
-    fn run<T>(&mut self, act: impl FnOnce(&mut Chat, &mut Vec<Effect>) -> T) -> T {
+    fn run<T>(&mut self, act: impl FnOnce(&mut Chat, &mut Moment<'_>) -> T) -> T {
         let mut effects = Vec::new();
-        let result = act(&mut self.chat, &mut effects);
+        let secrets = &mut self.secrets;
+        let mut secret = || {
+            *secrets += 1;
+            u128::from(*secrets).to_le_bytes()
+        };
+        let mut at = Moment { now: self.now, log: &mut self.log, secret: &mut secret, effects: &mut effects };
+        let result = act(&mut self.chat, &mut at);
         effects.into_iter().for_each(|effect| self.carry_out(effect));
         result
     }
@@ -276,7 +312,7 @@ impl World {
                         client.got.push_back(Got::Heard(said.clone()));
                     }
                 }
-                let Change::Message(message) = &record.change;
+                let message = record.message().unwrap();
                 self.records.push((message.room.clone(), record.clone()));
                 let log = self.logs.entry(message.room.clone()).or_default();
                 log.push(record);
@@ -315,14 +351,21 @@ impl World {
                 self.events.push_back(refused);
             }
             Effect::Ask(question) => self.asked.push(question),
-            Effect::Forget { name, .. } => drop(self.logs.remove(&name)),
+            // Its records are another's from here on.
+            Effect::Forget { .. } => {}
+            Effect::Exit { .. }
+            | Effect::Show { .. }
+            | Effect::Notify { .. }
+            | Effect::Reply { .. }
+            | Effect::Refuse { .. }
+            | Effect::Heartbeat { .. } => {}
             Effect::Tell(event) => self.events.push_back(event),
         }
     }
 }
 
 fn heard(record: &Record) -> Heard {
-    let Change::Message(message) = &record.change;
+    let message = record.message().unwrap();
     Heard {
         room: message.room.to_string(),
         offset: Some(message.position.offset),
@@ -422,17 +465,19 @@ impl World {
         let result = match act {
             HostAct::Broadcasts { room, text } => self.broadcast(room, text).map(drop),
             HostAct::Sends { room, user, text } => {
-                self.run(|chat, effects| chat.send(room, user, text, now, effects)).map(drop)
+                self.run(|chat, at| chat.send(room, user, text, at)).map(drop)
             }
             HostAct::Answers(said) => {
                 let verdict = match said.clone() {
                     Said::Allow => Verdict::Allow,
-                    Said::AllowAs { user, name } => Verdict::AllowAs { user, name },
+                    Said::AllowAs { user, name } => {
+                        Verdict::AllowAs(Admission { user, ..Admission::new(name) })
+                    }
                     Said::Rewrite(text) => Verdict::Rewrite(text),
                     Said::Refuse(reason) => Verdict::Refuse(reason),
                 };
                 let id = self.asked.last().unwrap_or_else(|| panic!("{at}: nothing is asked")).id;
-                self.run(|chat, effects| chat.answer(id, verdict, now, effects))
+                self.run(|chat, at| chat.answer(id, verdict, at))
             }
             HostAct::SeesRooms { rooms } => {
                 let seen: Vec<_> = self.chat.rooms();

@@ -9,10 +9,10 @@ mod message;
 mod reply;
 mod request;
 
+use super::json;
 use crate::push::Cause;
 
 pub(crate) use event::event;
-pub(crate) use message::{message_bytes, record_bytes};
 pub(crate) use reply::{refusal, reply};
 pub(crate) use request::{Bounds, Incoming, Unread, read};
 
@@ -38,6 +38,13 @@ pub(crate) const fn close_code(cause: Cause) -> u16 {
 
 /// The name by which clients ask for the dialect.
 pub(crate) const SUBPROTOCOL: &str = "klatsch.v1";
+
+/// A text as JSON.
+pub(crate) fn text(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    json::text(text, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
 
 /// What is sent for the sake of sending something; nobody answers it.
 pub(crate) const HEARTBEAT: &[u8] = b"{}";

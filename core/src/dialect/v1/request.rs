@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::command::request::{Act, From, Hello, Page, Place, Post, Request, Resume, Role, Target};
+use crate::command::request::{Act, From, Hello, Page, Place, Post, Request, Resume, Target};
 use crate::dialect::json::Json;
 use crate::error::{Error, ErrorCode};
+use crate::message::Role;
 
 use super::fields::{Fields, bad_request, position};
 

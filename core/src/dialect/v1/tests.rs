@@ -2,7 +2,6 @@
 
 mod pages;
 mod requests;
-mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,12 +43,9 @@ fn documents(file: &str, is_sent: bool) -> BTreeMap<String, String> {
     lines.map(|line| (line.name, line.json)).collect()
 }
 
-fn refused(id: Option<u64>, error: &Error) -> String {
+fn refused(id: Option<u64>, error: Error) -> String {
     let mut out = Vec::new();
-    let message = error.message();
-    let because =
-        Refusal { code: error.code(), message: &message, retry_after_ms: None, fate: None, suggestion: None };
-    refusal(id, &because, &mut out);
+    refusal(id, &Refusal::from(error), &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -57,8 +53,8 @@ fn refused(id: Option<u64>, error: &Error) -> String {
 fn answer(text: &str) -> Option<String> {
     match read(text, BOUNDS) {
         Ok(understood) => panic!("{text} is understood: {understood:?}"),
-        Err(Unread::Text(error)) => Some(refused(None, &error)),
-        Err(Unread::Request { id, error }) => id.map(|id| refused(Some(id), &error)),
+        Err(Unread::Text(error)) => Some(refused(None, error)),
+        Err(Unread::Request { id, error }) => id.map(|id| refused(Some(id), error)),
     }
 }
 

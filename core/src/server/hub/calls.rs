@@ -1,13 +1,17 @@
 //! What the host says and asks.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::chat::RoomKey;
+use crate::command::request::From;
 use crate::dialect::{close_code, raw, tutorial, v1};
 use crate::error::{Error, ErrorCode};
-use crate::event::{Dialect, Verdict};
+use crate::event::{Admission, Dialect, Verdict};
 use crate::id::{ConnectionId, Position, QuestionId, RoomName};
-use crate::message::{Change, Member, Message, Payload, Record, Room};
+use crate::message::{Member, Message, Moderation, Payload, Room, RoomOptions};
 use crate::push::reply::Happening;
 use crate::push::{Cause, Push};
 use crate::stats::Stats;
@@ -19,7 +23,7 @@ use super::{Hub, Lane};
 impl Hub {
     pub(crate) fn broadcast(&mut self, room: &str, text: &str, now: Now) -> Result<Position, Error> {
         self.check_waiting()?;
-        let position = self.run(now, |chat, effects| chat.broadcast(room, text, now, effects))?;
+        let position = self.run(now, |chat, at| chat.broadcast(room, text, at))?;
         if self.settings.receipts {
             self.await_receipt(room, position)?;
         }
@@ -28,7 +32,7 @@ impl Hub {
 
     pub(crate) fn send(&mut self, room: &str, user: &str, text: &str, now: Now) -> Result<Position, Error> {
         self.check_waiting()?;
-        self.run(now, |chat, effects| chat.send(room, user, text, now, effects))
+        self.run(now, |chat, at| chat.send(room, user, text, at))
     }
 
     pub(crate) fn tell(
@@ -50,12 +54,7 @@ impl Hub {
             }
             (Dialect::Tutorial, Payload::Text(text)) => self.write_notice(text, now, &mut frame)?,
             (Dialect::Raw, payload) => self.write_payload(payload, &mut frame)?,
-            (Dialect::V1, Payload::Text(text)) => {
-                let data = serde_json::Value::from(&**text).to_string();
-                let mut json = Vec::new();
-                v1::event(&Happening::Tell { room: None, user: None, data: &data }, &mut json);
-                write_frame(&mut frame, Kind::Text, &json);
-            }
+            (Dialect::V1, Payload::Text(text)) => write_tell(None, text, &mut frame),
         }
         self.dispatch.deliver(connection, None, frame.into());
         Ok(())
@@ -64,12 +63,22 @@ impl Hub {
     pub(crate) fn tell_room(&mut self, room: &str, payload: &Payload, now: Now) -> Result<(), Error> {
         self.check_waiting()?;
         let key = self.chat.room(room)?;
-        self.tell_lanes(payload, now, |room| room == Some(key))
+        self.tell_lanes(payload, now, |room| room == Some(key))?;
+        if let Payload::Text(text) = payload {
+            let mut frame = Vec::new();
+            write_tell(Some(self.chat.room_name(key)), text, &mut frame);
+            self.dispatch.show_all(|lane| lane.dialect == Dialect::V1 && lane.room == Some(key), &frame);
+        }
+        Ok(())
     }
 
     pub(crate) fn tell_all(&mut self, payload: &Payload, now: Now) -> Result<(), Error> {
         self.check_waiting()?;
-        self.tell_lanes(payload, now, |_| true)
+        self.tell_lanes(payload, now, |_| true)?;
+        if let Payload::Text(text) = payload {
+            self.tell_talkers(text);
+        }
+        Ok(())
     }
 
     pub(crate) fn broadcast_all(&mut self, text: &str, now: Now) -> Result<(), Error> {
@@ -77,12 +86,82 @@ impl Hub {
         let mut frame = Vec::new();
         self.write_notice(text, now, &mut frame)?;
         self.dispatch.show_all(|lane| lane.dialect == Dialect::Tutorial, &frame);
+        self.tell_talkers(text);
+        Ok(())
+    }
+
+    /// Tells a user's v1 connections something.
+    pub(crate) fn tell_user(&mut self, user: &str, text: &str, now: Now) -> Result<(), Error> {
+        self.check_waiting()?;
+        self.check_tell(text)?;
+        let data = v1::text(text);
+        self.run(now, |chat, at| chat.tell_user(user, &data, at))
+    }
+
+    pub(crate) fn moderate(&mut self, room: &str, act: Moderation, now: Now) -> Result<Position, Error> {
+        self.run(now, |chat, at| chat.moderate_as_host(room, act, at))
+    }
+
+    pub(crate) fn join(&mut self, room: &str, user: &str, now: Now) -> Result<(), Error> {
+        self.run(now, |chat, at| chat.join(room, user, at))
+    }
+
+    pub(crate) fn leave(&mut self, room: &str, user: &str, now: Now) -> Result<(), Error> {
+        self.run(now, |chat, at| chat.leave(room, user, at))
+    }
+
+    pub(crate) fn set_room(&mut self, room: &str, options: &RoomOptions, now: Now) -> Result<(), Error> {
+        self.run(now, |chat, at| chat.set_room(room, options, at))
+    }
+
+    pub(crate) fn ticket(&mut self, admission: Admission, ttl_ms: u64, now: Now) -> Result<String, Error> {
+        self.run(now, |chat, at| chat.ticket(admission, ttl_ms, at))
+    }
+
+    pub(crate) fn ban(&mut self, user: &str, seconds: Option<u64>, now: Now) -> Result<(), Error> {
+        self.run(now, |chat, at| chat.ban(user, seconds, at))
+    }
+
+    pub(crate) fn ban_address(
+        &mut self,
+        address: IpAddr,
+        seconds: Option<u64>,
+        now: Now,
+    ) -> Result<(), Error> {
+        self.run(now, |chat, at| chat.ban_address(address, seconds, at))
+    }
+
+    /// Has every log lose its newest records, as a store may whose machine failed.
+    pub(crate) fn lose(&mut self, count: u64, now: Now) {
+        for room in self.chat.room_keys() {
+            self.run(now, |chat, at| chat.lose(room, count, at));
+            self.histories.remove(&room);
+        }
+    }
+
+    fn tell_talkers(&mut self, text: &str) {
+        let mut frame = Vec::new();
+        write_tell(None, text, &mut frame);
+        let frame = Bytes::from(frame);
+        for connection in self.chat.talkers() {
+            self.dispatch.deliver(connection, None, frame.clone());
+        }
+    }
+
+    /// # Errors
+    /// `too_long`.
+    fn check_tell(&self, text: &str) -> Result<(), Error> {
+        let (len, max) = (text.len() as u64, self.settings.max_message_bytes);
+        if len > max {
+            let words = format!("the payload has {len} bytes; max_message_bytes is {max}");
+            return Err(Error::new(ErrorCode::TooLong, words));
+        }
         Ok(())
     }
 
     pub(crate) fn kick(&mut self, connection: ConnectionId, reason: &str) -> Result<(), Error> {
-        let code = close_code(self.dispatch.find_open(connection)?.dialect, Cause::Kicked);
-        self.dispatch.close(connection, code, reason.to_owned());
+        let dialect = self.dispatch.find_open(connection)?.dialect;
+        self.dispatch.close(connection, close_code(dialect, Cause::Kicked), reason.to_owned());
         Ok(())
     }
 
@@ -99,22 +178,25 @@ impl Hub {
     }
 
     pub(crate) fn history(&mut self, room: &str, before: u64, limit: u64) -> Result<Vec<Message>, Error> {
-        self.chat.room(room)?;
-        let records = self.log.latest(&RoomName::new(room)?, before, limit, &mut |_| true);
-        let message = |record: Record| match record.change {
-            Change::Message(message) => Arc::unwrap_or_clone(message),
-        };
-        Ok(records.into_iter().map(message).collect())
+        let room = self.chat.room_name(self.chat.room(room)?);
+        let from = if before == 0 { From::Newest } else { From::Before(before) };
+        let (messages, _) = self.log.messages(&room, from, limit, &mut |_| true);
+        Ok(messages.into_iter().map(Arc::unwrap_or_clone).collect())
     }
 
     pub(crate) fn answer(&mut self, id: QuestionId, verdict: Verdict, now: Now) -> Result<(), Error> {
-        self.run(now, |chat, effects| chat.answer(id, verdict, now, effects))
+        self.run(now, |chat, at| chat.answer(id, verdict, at))
     }
 
     /// Has the host told what becomes of the record that was just placed.
     fn await_receipt(&mut self, room: &str, position: Position) -> Result<(), Error> {
         let key = self.chat.room(room)?;
-        let parts = self.dispatch.parts(Lane::common(Some(key), Dialect::Tutorial));
+        let mut parts = self.dispatch.parts(Lane::common(Some(key), Dialect::Tutorial));
+        parts.extend(self.dispatch.parts(Lane::common(Some(key), Dialect::V1)));
+        for viewer in self.dispatch.viewers(key) {
+            let lane = Lane { room: Some(key), dialect: Dialect::V1, viewer: Some(viewer) };
+            parts.extend(self.dispatch.parts(lane));
+        }
         if let Some(receipt) = self.receipts.await_receipt(RoomName::new(room)?, position, parts) {
             self.tell_host(receipt);
         }
@@ -177,6 +259,13 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+/// What the host tells, as a v1 client sees it.
+fn write_tell(room: Option<RoomName>, text: &str, frame: &mut Vec<u8>) {
+    let mut json = Vec::new();
+    v1::event(&Happening::Tell { room, user: None, data: v1::text(text) }, &mut json);
+    write_frame(frame, Kind::Text, &json);
 }
 
 /// How much may wait for the next turn before the host's calls are told to wait.

@@ -2,27 +2,30 @@
 
 use bytes::Bytes;
 
-use crate::chat::{Chat, Effect, Flow, RoomKey};
+use crate::chat::{Chat, Effect, Flow, Moment, RoomKey};
 use crate::command::Command;
-use crate::dialect::{close_code, tutorial};
+use crate::command::request::From;
+use crate::dialect::{close_code, tutorial, v1};
 use crate::event::{Dialect, Event, Question};
-use crate::id::{ConnectionId, Position, RoomName};
+use crate::id::{ConnectionId, RoomName, UserId};
 use crate::message::{Change, Record};
 use crate::push::Push;
+use crate::push::reply::Happening;
 use crate::time::Now;
 use crate::wire::{Kind, write_frame};
 
-use super::{Act, Hub, Lane, Missed};
+use super::{Act, Hub, Lane};
 
 impl Hub {
     pub(super) fn command(&mut self, connection: ConnectionId, command: Command<'_>, now: Now) -> Flow {
-        self.run(now, |chat, effects| chat.command(connection, command, now, effects))
+        self.run(now, |chat, at| chat.command(connection, command, at))
     }
 
     /// Has the chat do something, and carries out what it wants done.
-    pub(super) fn run<T>(&mut self, now: Now, act: impl FnOnce(&mut Chat, &mut Vec<Effect>) -> T) -> T {
+    pub(super) fn run<T>(&mut self, now: Now, act: impl FnOnce(&mut Chat, &mut Moment<'_>) -> T) -> T {
         let mut effects = std::mem::take(&mut self.effects);
-        let result = act(&mut self.chat, &mut effects);
+        let mut at = Moment { now, log: &mut *self.log, secret: &mut *self.secrets, effects: &mut effects };
+        let result = act(&mut self.chat, &mut at);
         // Carrying out may have effects of its own: a question that nobody hears is answered at once.
         while !effects.is_empty() {
             for effect in std::mem::take(&mut effects) {
@@ -39,18 +42,36 @@ impl Hub {
             Effect::Tell(event) => {
                 self.queue.push(event);
             }
-            Effect::Color { connection, color } => {
-                let mut json = Vec::with_capacity(64);
-                tutorial::encode(&Push::Color(color), &mut json);
-                let mut frame = Vec::with_capacity(json.len() + 4);
-                write_frame(&mut frame, Kind::Text, &json);
-                self.dispatch.deliver(connection, None, frame.into());
+            Effect::Show { room, happening, from } => self.show(room, &happening, from.as_ref()),
+            Effect::Notify { connection, room, happening } => {
+                self.write_to(connection, room, |json| v1::event(&happening, json));
             }
-            Effect::Enter { connection, room, name } => {
+            Effect::Reply { connection, id, room, reply } => {
+                self.write_to(connection, room, |json| v1::reply(id, &reply, json));
+            }
+            Effect::Refuse { connection, id, refusal } => {
+                self.write_to(connection, None, |json| v1::refusal(id, &refusal, json));
+            }
+            Effect::Heartbeat { connection, interval_ms } => {
+                self.dispatch.push_to(connection, Act::Heartbeat { interval_ms });
+            }
+            Effect::Color { connection, color } => {
+                self.write_to(connection, None, |json| tutorial::encode(&Push::Color(color), json));
+            }
+            Effect::Enter { connection, room, name, alone } => {
                 self.show_history(connection, room, &name);
-                if let Some(dialect) = self.dispatch.find(connection).map(|seat| seat.dialect) {
-                    let lane = Lane::common(Some(room), dialect);
-                    self.dispatch.enter(connection, lane, self.chat.position(room));
+                if let Some(lane) = self.lane(connection, room, alone) {
+                    let top = self.chat.position(room);
+                    if alone {
+                        self.shown_alone.insert((room, connection), top);
+                    }
+                    self.dispatch.enter(connection, lane, top);
+                }
+            }
+            Effect::Exit { connection, room, alone } => {
+                if let Some(lane) = self.lane(connection, room, alone) {
+                    self.shown_alone.remove(&(room, connection));
+                    self.dispatch.exit(connection, lane);
                 }
             }
             Effect::Close { connection, cause, reason } => {
@@ -68,27 +89,89 @@ impl Hub {
                 self.dispatch.push_to(connection, Act::Denied { reason })
             }
             Effect::Ask(question) => self.ask(question, now, more),
-            Effect::Forget { room, name } => {
-                self.log.forget(&name);
+            Effect::Forget { room } => {
                 self.histories.remove(&room);
             }
         }
     }
 
+    fn lane(&self, connection: ConnectionId, room: RoomKey, alone: bool) -> Option<Lane> {
+        let dialect = self.dispatch.find(connection)?.dialect;
+        Some(Lane { room: Some(room), dialect, viewer: alone.then_some(connection) })
+    }
+
+    /// Sends one text to a connection, behind what it was shown of a room, or of all.
+    fn write_to(
+        &mut self,
+        connection: ConnectionId,
+        room: Option<RoomKey>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let mut json = Vec::with_capacity(128);
+        write(&mut json);
+        let mut frame = Vec::with_capacity(json.len() + 10);
+        write_frame(&mut frame, Kind::Text, &json);
+        self.dispatch.deliver(connection, room, frame.into());
+    }
+
     fn ask(&mut self, question: Question, now: Now, more: &mut Vec<Effect>) {
         let id = question.id;
         if !self.queue.push(Event::Question(question)) {
-            self.chat.unanswered(id, now, more);
+            let mut at = Moment { now, log: &mut *self.log, secret: &mut *self.secrets, effects: more };
+            self.chat.unanswered(id, &mut at);
         }
     }
 
     fn record(&mut self, room: RoomKey, record: Record) {
-        let Change::Message(message) = &record.change;
-        self.dispatch.show(Lane::common(Some(room), Dialect::Tutorial), |json| {
-            tutorial::encode(&Push::Message(message), json);
-        });
-        let name = message.room.clone();
-        self.log.append(&name, record);
+        match &record.change {
+            Change::Message(message) => {
+                self.dispatch.show(Lane::common(Some(room), Dialect::Tutorial), |json| {
+                    tutorial::encode(&Push::Message(message), json);
+                });
+            }
+            // They show in the next history.
+            _ => drop(self.histories.remove(&room)),
+        }
+        self.show_record(room, record);
+    }
+
+    /// Shows a record to those who talk v1; to each who is shown the room alone only if they want to see its author.
+    fn show_record(&mut self, room: RoomKey, record: Record) {
+        let common = Lane::common(Some(room), Dialect::V1);
+        let viewers = self.dispatch.viewers(room);
+        if viewers.is_empty() && !self.dispatch.has(common) {
+            return;
+        }
+        let name = self.chat.room_name(room);
+        let author = author(&record.change).cloned();
+        for viewer in viewers {
+            if author.as_ref().is_some_and(|author| !self.chat.sees(viewer, author)) {
+                continue;
+            }
+            // What was left out is no gap: the record says behind which one it comes for this reader.
+            let position = record.position;
+            let prev = self.shown_alone.insert((room, viewer), position).filter(|prev| prev.offset > 0);
+            let shown = Happening::Logged { room: name.clone(), record: Record { prev, ..record.clone() } };
+            let lane = Lane { viewer: Some(viewer), ..common };
+            self.dispatch.show(lane, |json| v1::event(&shown, json));
+        }
+        let shown = Happening::Logged { room: name, record };
+        self.dispatch.show(common, |json| v1::event(&shown, json));
+    }
+
+    /// Shows a room's v1 connections something that stands in no log.
+    fn show(&mut self, room: RoomKey, happening: &Happening, from: Option<&UserId>) {
+        let common = Lane::common(Some(room), Dialect::V1);
+        for viewer in self.dispatch.viewers(room) {
+            if from.is_none_or(|from| self.chat.sees(viewer, from)) {
+                if let Happening::Rollback { to, .. } = happening {
+                    self.shown_alone.insert((room, viewer), *to);
+                }
+                self.dispatch
+                    .show(Lane { viewer: Some(viewer), ..common }, |json| v1::event(happening, json));
+            }
+        }
+        self.dispatch.show(common, |json| v1::event(happening, json));
     }
 
     /// Shows a tutorial client what was said in its room before it came.
@@ -112,49 +195,38 @@ impl Hub {
         self.dispatch.deliver(connection, Some(room), frame);
     }
 
-    /// What a chat connection has not been shown of its room since the record at `after`.
-    pub(crate) fn missed(&mut self, connection: ConnectionId, after: Position) -> Missed {
-        let Some(seat) = self.dispatch.find(connection) else { return Missed::TooMuch };
-        let Some(room) = self.dispatch.room(seat) else { return Missed::TooMuch };
-        let name = self.chat.room_name(room);
-        let mut frames = Vec::new();
-        let mut json = Vec::new();
-        let mut is_whole = true;
-        let is_kept = self.log.after(&name, after, &mut |record| {
-            let Change::Message(message) = &record.change;
-            json.clear();
-            tutorial::encode(&Push::Message(message), &mut json);
-            write_frame(&mut frames, Kind::Text, &json);
-            is_whole = frames.len() <= MAX_HISTORY_BYTES;
-            is_whole
-        });
-        match is_kept && is_whole {
-            true => Missed::Frames { frames: frames.into(), lane_end: self.dispatch.lane_end(seat) },
-            false => Missed::TooMuch,
-        }
-    }
-
     fn history_frame(&mut self, room: &RoomName) -> Option<Bytes> {
         let mut left = MAX_HISTORY_BYTES;
-        let records = self.log.latest(room, 0, self.settings.history, &mut |record| {
-            let Change::Message(message) = &record.change;
-            let bytes = tutorial::entry_bytes(message);
-            let fits = bytes <= left;
-            left = left.saturating_sub(bytes);
-            fits
-        });
-        if records.is_empty() {
+        let (mut messages, _) =
+            self.log.messages(room, From::Newest, self.settings.history, &mut |message| {
+                let bytes = tutorial::entry_bytes(message);
+                let fits = bytes <= left;
+                left = left.saturating_sub(bytes);
+                fits
+            });
+        // There is no word for them in this dialect.
+        messages.retain(|message| !message.more.is_deleted);
+        if messages.is_empty() {
             return None;
         }
         let mut json = Vec::new();
-        tutorial::encode(&Push::History(&records), &mut json);
+        tutorial::encode(&Push::History(&messages), &mut json);
         let mut frame = Vec::with_capacity(json.len() + 10);
         write_frame(&mut frame, Kind::Text, &json);
         Some(frame.into())
     }
 }
 
-/// How much of a history a tutorial client is shown, or of what it missed.
+/// Whose a record is, for those who may not want to see it.
+fn author(change: &Change) -> Option<&UserId> {
+    match change {
+        Change::Message(message) => Some(&message.user),
+        Change::Edit { user, .. } | Change::Delete { user, .. } | Change::React { user, .. } => Some(user),
+        Change::Moderation { .. } | Change::Rename { .. } => None,
+    }
+}
+
+/// How much of a history a tutorial client is shown.
 const MAX_HISTORY_BYTES: usize = 256 * 1024;
 /// How many rooms' history frames are kept ready.
 const MAX_CACHED_HISTORIES: usize = 64;

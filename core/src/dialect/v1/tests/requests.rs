@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::*;
-use crate::command::request::{Act, From, Hello, Page, Place, Post, Request, Resume, Role, Target};
+use crate::command::request::{Act, From, Hello, Page, Place, Post, Request, Resume, Target};
 use crate::id::Position;
+use crate::message::Role;
 
 const LOBBY: Cow<'static, str> = Cow::Borrowed("lobby");
 const DAN: Cow<'static, str> = Cow::Borrowed("u9");

@@ -1,0 +1,254 @@
+//! What becomes of what waited for the host.
+
+use crate::error::{Error, ErrorCode};
+use crate::event::{Admission, Verdict};
+use crate::id::{ConnectionId, QuestionId, RoomName, UserId, UserName};
+use crate::push::Cause;
+use crate::push::reply::{Refusal, Reply};
+
+use super::connection::Phase;
+use super::effect::{Effect, Flow, Given};
+use super::requests::{Open, Waiting};
+use super::talk::{Caller, Outcome, refused};
+use super::{Chat, Moment, NOT_ASKED};
+
+impl Given {
+    /// # Errors
+    /// `bad_name`, `bad_room_name`.
+    pub(crate) fn new(admission: Admission) -> Result<Given, Error> {
+        let Admission { user, name, role, rooms, expires_at_ms } = admission;
+        Ok(Given {
+            user: user.map(|user| UserId::given(&user)).transpose()?,
+            name: UserName::new(&name)?,
+            role,
+            rooms: rooms.iter().map(|room| RoomName::new(room)).collect::<Result<_, _>>()?,
+            expires_at_ms,
+        })
+    }
+}
+
+impl Chat {
+    /// Carries out the host's answer to a question.
+    ///
+    /// # Errors
+    /// `unknown_question`; `wrong_verdict`, `bad_name`, `bad_room_name`, `empty_text`, `too_long`, `invalid_argument`: the
+    /// question is still open.
+    pub(crate) fn answer(
+        &mut self,
+        id: QuestionId,
+        verdict: Verdict,
+        at: &mut Moment<'_>,
+    ) -> Result<(), Error> {
+        let open = self.requests.get(id).ok_or_else(|| {
+            Error::new(
+                ErrorCode::UnknownQuestion,
+                format!("question {} is not open: it was answered, its time ran out, or it never was", id.0),
+            )
+        })?;
+        let verdict = self.checked(open, verdict)?;
+        if let Some(open) = self.requests.close(id) {
+            self.answered(open, verdict, at);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// As [`answer`](Chat::answer).
+    fn checked(&self, open: &Open, verdict: Verdict) -> Result<Checked, Error> {
+        let question = match &open.waiting {
+            Waiting::Admit { .. } | Waiting::Hello { .. } | Waiting::Refresh { .. } => "admit",
+            Waiting::Enter { .. } | Waiting::Join { .. } => "may_join",
+            Waiting::Send { .. } => "may_send",
+            Waiting::Call { .. } => "call",
+        };
+        match (question, verdict) {
+            ("admit" | "may_join" | "may_send", Verdict::Allow) => Ok(Checked::Yes),
+            ("admit", Verdict::AllowAs(admission)) => Ok(Checked::Is(Given::new(admission)?)),
+            ("may_send", Verdict::Rewrite(text)) => {
+                self.check_text(&text)?;
+                Ok(Checked::Rewritten(text))
+            }
+            ("call", Verdict::Answer(data)) => {
+                let (len, max) = (data.len() as u64, self.settings.max_data_bytes);
+                if len > max {
+                    let words = format!("the answer has {len} bytes; max_data_bytes is {max}");
+                    return Err(Error::new(ErrorCode::TooLong, words));
+                }
+                Ok(Checked::Said(data))
+            }
+            (_, Verdict::Refuse(reason)) => Ok(Checked::No(reason)),
+            (_, verdict) => Err(wrong_verdict(&verdict, question)),
+        }
+    }
+
+    fn answered(&mut self, open: Open, verdict: Checked, at: &mut Moment<'_>) {
+        let connection = open.connection;
+        let given = match verdict {
+            Checked::No(reason) => return self.refused(open, &reason, at),
+            Checked::Is(given) => Some(given),
+            Checked::Yes => None,
+            Checked::Rewritten(text) => return self.sent(open, Some(text), at),
+            Checked::Said(data) => {
+                if let Waiting::Call { id } = open.waiting {
+                    self.go_on(connection, id, Ok(Outcome::Done(None, Reply::Called { data })), at);
+                }
+                return;
+            }
+        };
+        match open.waiting {
+            Waiting::Admit { address, room } => self.ask_room(connection, address, room, given, at),
+            Waiting::Enter { given } => at.push(Effect::Admitted { connection, given }),
+            Waiting::Hello { id, greeting } => {
+                let flow = self.greeted(connection, id, *greeting, given, at);
+                self.read_on(connection, flow, at);
+            }
+            Waiting::Refresh { id } => {
+                if let Some(caller) = self.caller(connection, id) {
+                    let result = self.refreshed(&caller, given, at);
+                    self.go_on(connection, id, result, at);
+                }
+            }
+            Waiting::Join { id, ref wish } => {
+                if let Some(caller) = self.caller(connection, id) {
+                    let result = self.join_now(&caller, wish, at);
+                    self.go_on(connection, id, result, at);
+                }
+            }
+            Waiting::Send { .. } => self.sent(open, None, at),
+            Waiting::Call { .. } => {}
+        }
+    }
+
+    /// Refuses what a question was about, because the host could not be asked.
+    pub(crate) fn unanswered(&mut self, id: QuestionId, at: &mut Moment<'_>) {
+        if let Some(open) = self.requests.close(id) {
+            self.refused(open, NOT_ASKED, at);
+        }
+    }
+
+    /// What waited for the host gets its place now, with its text or another.
+    fn sent(&mut self, open: Open, rewritten: Option<String>, at: &mut Moment<'_>) {
+        let connection = open.connection;
+        let Waiting::Send { room, mut saying } = open.waiting else { return };
+        let Some(known) = self.connections.get(&connection) else { return };
+        let (is_talk, Some(who)) = (known.session().is_some(), known.who.clone()) else { return };
+        if let Some(text) = rewritten {
+            saying.text = text;
+        }
+        let id = saying.id;
+        if !is_talk {
+            self.place(room, &who, saying, Some(connection), at);
+            return self.release(connection, at);
+        }
+        // Meanwhile it may have been taken out of the room, or muted there.
+        let result = match self.still_may(connection, room, at) {
+            Ok(()) => Ok(self.place(room, &who, saying, Some(connection), at)),
+            Err(refusal) => Err(refusal),
+        };
+        self.go_on(connection, id, result, at);
+    }
+
+    fn still_may(
+        &self,
+        connection: ConnectionId,
+        room: super::RoomKey,
+        at: &Moment<'_>,
+    ) -> Result<(), Refusal> {
+        let session = self.connections.get(&connection).and_then(|known| known.session());
+        let session = session.and_then(|key| self.sessions.get(key));
+        let Some(session) = session.filter(|session| session.rooms.contains(&room)) else {
+            return Err(refused(ErrorCode::NotMember, "you are not in that room any more"));
+        };
+        Ok(self.check_speech(room, &session.user, at)?)
+    }
+
+    pub(super) fn refused(&mut self, open: Open, reason: &str, at: &mut Moment<'_>) {
+        let connection = open.connection;
+        let no = || refused(ErrorCode::Refused, reason);
+        match open.waiting {
+            Waiting::Admit { .. } | Waiting::Enter { .. } => {
+                at.push(Effect::Denied { connection, reason: reason.to_owned() });
+            }
+            Waiting::Hello { id, .. } => {
+                let refusal = refused(ErrorCode::Unauthorized, reason);
+                self.rejected(connection, id, (refusal, Some(Cause::Unauthorized)), at);
+            }
+            Waiting::Refresh { id } => {
+                self.go_on(connection, id, Err(refused(ErrorCode::Unauthorized, reason)), at);
+            }
+            Waiting::Join { id, .. } | Waiting::Call { id } => self.go_on(connection, id, Err(no()), at),
+            Waiting::Send { saying, .. } => {
+                let is_talk =
+                    self.connections.get(&connection).is_some_and(|known| known.session().is_some());
+                if is_talk {
+                    return self.go_on(connection, saying.id, Err(no()), at);
+                }
+                let error = Error::new(ErrorCode::Refused, format!("a message was refused: {reason}"));
+                self.tell_refused(connection, error, at);
+                self.release(connection, at);
+            }
+        }
+    }
+
+    /// Who a v1 connection is that waited for the host.
+    fn caller(&self, connection: ConnectionId, id: Option<u64>) -> Option<Caller> {
+        let known = self.connections.get(&connection)?;
+        let who = known.who.clone()?;
+        match &known.place {
+            super::connection::Place::Talk(talk) => match talk.phase {
+                Phase::In(session) => Some(Caller { connection, id, session, who }),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Answers a v1 connection that waited for the host, and goes on with it.
+    fn go_on(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<u64>,
+        result: Result<Outcome, Refusal>,
+        at: &mut Moment<'_>,
+    ) {
+        let flow = self.settle(connection, id, result, at);
+        self.read_on(connection, flow, at);
+    }
+
+    /// Has a v1 connection read that was held.
+    fn read_on(&self, connection: ConnectionId, flow: Flow, at: &mut Moment<'_>) {
+        // A long reply has seen to it already.
+        if flow == Flow::Go {
+            at.push(Effect::Release { connection, at_ms: at.now.ticks_ms });
+        }
+    }
+
+    /// Lets a held connection go on, at the rate of its user.
+    fn release(&mut self, connection: ConnectionId, at: &mut Moment<'_>) {
+        let Some(known) = self.connections.get(&connection) else { return };
+        let user = known.who.as_ref().and_then(|who| self.users.get(&who.user));
+        let sent = user.map_or(&known.sent, |user| &user.sent);
+        let at_ms = sent.bucket.next_at_ms(self.settings.message_rate, at.now.ticks_ms);
+        at.push(Effect::Release { connection, at_ms });
+    }
+}
+
+/// A verdict that fits its question.
+enum Checked {
+    Yes,
+    Is(Given),
+    Rewritten(String),
+    Said(String),
+    No(String),
+}
+
+fn wrong_verdict(verdict: &Verdict, question: &str) -> Error {
+    let name = match verdict {
+        Verdict::Allow => "allow",
+        Verdict::AllowAs(_) => "allow_as",
+        Verdict::Rewrite(_) => "rewrite",
+        Verdict::Answer(_) => "answer",
+        Verdict::Refuse(_) => "refuse",
+    };
+    Error::new(ErrorCode::WrongVerdict, format!("{name} does not answer the question {question}"))
+}

@@ -1,0 +1,87 @@
+//! The rooms in which two users write to one another.
+
+use crate::error::ErrorCode;
+use crate::id::{RoomName, UserId};
+use crate::push::reply::Refusal;
+
+use super::people::no_user;
+use super::room::RoomKey;
+use super::talk::{Caller, refused};
+use super::{Chat, Moment};
+
+impl Chat {
+    /// The caller's room with a user, made if there is none.
+    ///
+    /// # Errors
+    /// `unknown_user`, `too_many`, `too_many_rooms`.
+    pub(super) fn direct_room(
+        &mut self,
+        caller: &Caller,
+        user: &str,
+        at: &mut Moment<'_>,
+    ) -> Result<RoomKey, Refusal> {
+        let (me, other) = (&caller.who.user, self.user_id(user)?);
+        if other == *me {
+            return Err(refused(ErrorCode::BadRequest, "to is yourself; another user is right"));
+        }
+        if !self.users.contains_key(&other) {
+            return Err(no_user(user));
+        }
+        let name = RoomName::direct(me, &other);
+        if let Some(key) = self.rooms.find(&name) {
+            return Ok(key);
+        }
+        for user in [me, &other] {
+            let count =
+                self.users.get(user).and_then(|user| user.talk.as_ref()).map_or(0, |talk| talk.directs.len());
+            if count >= MAX_DIRECTS {
+                let words = format!("{user} has {count} direct rooms, which is as many as may be");
+                return Err(refused(ErrorCode::TooMany, &words));
+            }
+        }
+        let key = self.find_or_make(&name, at)?;
+        self.rooms.get_mut(key).direct = Some(Box::new([me.clone(), other.clone()]));
+        self.rooms.hold(key);
+        for (user, with) in [(me, &other), (&other, me)] {
+            if let Some(user) = self.users.get_mut(user) {
+                user.talk().directs.push(with.clone());
+            }
+        }
+        for user in [me, &other] {
+            for live in self.live(user) {
+                self.enter_direct(&live, key, at);
+                self.notify_joined(live.connection, key, at);
+            }
+        }
+        Ok(key)
+    }
+
+    /// Puts a session into all direct rooms of its user.
+    pub(super) fn enter_directs(&mut self, caller: &Caller, at: &mut Moment<'_>) {
+        let user = &caller.who.user;
+        let directs =
+            self.users.get(user).and_then(|user| user.talk.as_ref()).map(|talk| talk.directs.clone());
+        for other in directs.unwrap_or_default() {
+            if let Some(key) = self.rooms.find(&RoomName::direct(user, &other)) {
+                self.enter_direct(caller, key, at);
+            }
+        }
+    }
+
+    fn enter_direct(&mut self, caller: &Caller, key: RoomKey, at: &mut Moment<'_>) {
+        let Some(session) = self.sessions.get_mut(caller.session) else { return };
+        if !session.rooms.contains(&key) {
+            session.rooms.push(key);
+            self.rooms.enter(key);
+            self.show_to(caller.connection, key, &caller.who.user, at);
+        }
+    }
+
+    /// Whom a user writes to in a direct room.
+    pub(super) fn addressee(&self, key: RoomKey, user: &UserId) -> Option<UserId> {
+        let users = self.rooms.get(key).direct.as_ref()?;
+        users.iter().find(|other| *other != user).cloned()
+    }
+}
+
+const MAX_DIRECTS: usize = 1_000;

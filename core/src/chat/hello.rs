@@ -1,0 +1,488 @@
+//! How a v1 client comes in: as somebody new, as somebody whom the host names, or as who it was.
+
+use std::sync::Arc;
+
+use crate::command::request::Hello;
+use crate::error::ErrorCode;
+use crate::event::{Dialect, Event, Subject};
+use crate::id::{ConnectionId, Position, UserId, UserName};
+use crate::message::Role;
+use crate::push::Cause;
+use crate::push::reply::{Happening, Refusal, Reply, Resumed, Welcome};
+
+use super::connection::{Phase, Who};
+use super::effect::{Effect, Flow, Given};
+use super::names::chosen;
+use super::page::PAGE_BYTES;
+use super::requests::Waiting;
+use super::room::RoomKey;
+use super::session::{SessionKey, User};
+use super::talk::{Caller, Outcome, refused};
+use super::timers::Due;
+use super::{Chat, Moment};
+
+/// A hello, as long as it waits for the host.
+#[derive(Clone, Debug)]
+pub(crate) struct Greeting {
+    name: Option<String>,
+    heartbeat_ms: Option<u64>,
+    session: Option<String>,
+    /// How far each room was seen.
+    rooms: Vec<(String, Position)>,
+}
+
+/// Why a hello leads to nothing, and whether that ends the connection.
+type Rejected = (Refusal, Option<Cause>);
+
+impl Chat {
+    pub(super) fn hello(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<u64>,
+        hello: Hello<'_>,
+        at: &mut Moment<'_>,
+    ) -> Flow {
+        let (session, rooms) = match hello.resume {
+            Some(resume) => {
+                let rooms = resume.rooms.into_iter().map(|(room, seen)| (room.into_owned(), seen));
+                (Some(resume.session.into_owned()), rooms.collect())
+            }
+            None => (None, Vec::new()),
+        };
+        let name = hello.name.map(|name| name.into_owned());
+        let greeting = Greeting { name, heartbeat_ms: hello.heartbeat_ms, session, rooms };
+        let ticket = hello.token.as_ref().and_then(|token| self.tickets.take(token, at.now.ticks_ms));
+        if ticket.is_some() {
+            return self.greeted(connection, id, greeting, ticket, at);
+        }
+        if self.settings.ask_admit {
+            let token = hello.token.map(|token| token.into_owned());
+            return self.ask_hello(connection, id, greeting, token, at);
+        }
+        if hello.token.is_some() {
+            let refusal = refused(ErrorCode::Unauthorized, "the token is not valid, or not any more");
+            return self.rejected(connection, id, (refusal, Some(Cause::Unauthorized)), at);
+        }
+        self.greeted(connection, id, greeting, None, at)
+    }
+
+    fn ask_hello(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<u64>,
+        greeting: Greeting,
+        token: Option<String>,
+        at: &mut Moment<'_>,
+    ) -> Flow {
+        let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk()) else {
+            return Flow::Discard;
+        };
+        let Phase::New(knock) = std::mem::replace(&mut talk.phase, Phase::Asking) else {
+            return Flow::Discard;
+        };
+        let name = greeting.name.clone();
+        let subject = self.admit_subject(*knock, name, token);
+        let waiting = Waiting::Hello { id, greeting: Box::new(greeting) };
+        match self.ask_about(connection, waiting, subject, at) {
+            Ok(()) => Flow::Hold,
+            Err(refusal) => self.rejected(connection, id, (refusal, Some(Cause::Unauthorized)), at),
+        }
+    }
+
+    fn admit_subject(&self, knock: super::Knock, name: Option<String>, token: Option<String>) -> Subject {
+        let super::Knock { path, query, headers } = knock;
+        Subject::Admit { dialect: Dialect::V1, room: None, path, query, headers, name, token }
+    }
+
+    /// Goes on with a hello when it is known who it is; `None`: whoever it says.
+    pub(super) fn greeted(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<u64>,
+        greeting: Greeting,
+        given: Option<Given>,
+        at: &mut Moment<'_>,
+    ) -> Flow {
+        match self.welcome(connection, greeting, given, at) {
+            Ok((welcome, joined)) => {
+                let outcome = Outcome::Page(None, Reply::Hello(Box::new(welcome)));
+                let flow = self.settle(connection, id, Ok(outcome), at);
+                joined.into_iter().for_each(|key| self.notify_joined(connection, key, at));
+                flow
+            }
+            Err(rejected) => self.rejected(connection, id, rejected, at),
+        }
+    }
+
+    pub(super) fn rejected(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<u64>,
+        (refusal, cause): Rejected,
+        at: &mut Moment<'_>,
+    ) -> Flow {
+        let words = refusal.message.clone();
+        let flow = self.settle(connection, id, Err(refusal), at);
+        match cause {
+            None => flow,
+            Some(cause) => {
+                self.part(connection, cause, &words, at);
+                Flow::Discard
+            }
+        }
+    }
+
+    /// Gives the answer, and the rooms that the client is told of behind it.
+    fn welcome(
+        &mut self,
+        connection: ConnectionId,
+        greeting: Greeting,
+        given: Option<Given>,
+        at: &mut Moment<'_>,
+    ) -> Result<(Welcome, Vec<RoomKey>), Rejected> {
+        let address = self.address_of(connection);
+        let given_user = given.as_ref().and_then(|given| given.user.as_ref());
+        let known = greeting.session.as_deref().and_then(|secret| self.sessions.find(secret));
+        let known = known.filter(|key| {
+            let user = self.sessions.get(*key).map(|session| &session.user);
+            given_user.is_none_or(|given| user == Some(given))
+        });
+        let user = known.and_then(|key| self.sessions.get(key)).map(|session| session.user.clone());
+        let banned = |error| (Refusal::from(error), Some(Cause::Banned));
+        self.check_banned(user.as_ref().or(given_user), address, at).map_err(banned)?;
+        let session = match known {
+            Some(key) => self.take_over(key, connection, at)?,
+            None => self.make_session(connection, &greeting, given.as_ref(), at)?,
+        };
+        let Some(who) = self.session_user(session).map(|user| user.who.clone()) else {
+            return Err((refused(ErrorCode::Unauthorized, "the user is gone"), Some(Cause::Unauthorized)));
+        };
+        if let Some(known) = self.connections.get_mut(&connection) {
+            known.given = self.users.get(&who.user).is_some_and(|user| user.given);
+            if let Some(talk) = known.talk() {
+                talk.phase = Phase::In(session);
+            }
+        }
+        self.introduce(connection, who.clone(), given.is_some(), at);
+        let expires_at_ms = given.as_ref().and_then(|given| given.expires_at_ms);
+        self.set_expiry(connection, expires_at_ms, at);
+        let heartbeat_ms = self.settings.heartbeat_interval_ms;
+        let heartbeat_ms =
+            greeting.heartbeat_ms.map_or(heartbeat_ms, |wish| wish.clamp(MIN_HEARTBEAT_MS, heartbeat_ms));
+        at.push(Effect::Heartbeat { connection, interval_ms: heartbeat_ms });
+        let (rooms, joined) = self.return_to_rooms(connection, session, &who, &greeting, given.as_ref(), at);
+        let welcome = Welcome {
+            connection,
+            user: who.user.clone(),
+            name: who.name.clone(),
+            color: who.color,
+            session: self.sessions.secret(session),
+            heartbeat_ms,
+            limits: self.limits(),
+            time_ms: at.now.unix_ms,
+            expires_at_ms,
+            rooms,
+        };
+        Ok((welcome, joined))
+    }
+
+    /// Has a session go on with another connection. Whoever had it is closed.
+    fn take_over(
+        &mut self,
+        key: SessionKey,
+        connection: ConnectionId,
+        at: &mut Moment<'_>,
+    ) -> Result<SessionKey, Rejected> {
+        if let Some(old) = self.sessions.get(key).and_then(|session| session.connection) {
+            self.part(old, Cause::Replaced, "another connection has taken the session over", at);
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return Ok(key) };
+        let user = session.user.clone();
+        let count = self.users.get(&user).map_or(0, |user| user.connection_count);
+        if count >= self.settings.max_user_connection_count {
+            return Err(self.too_many_connections());
+        }
+        let (old, rooms) = (session.holder, session.rooms.clone());
+        session.connection = Some(connection);
+        session.holder = connection;
+        session.turn += 1;
+        rooms.into_iter().for_each(|room| self.rooms.get_mut(room).swap(&user, old, connection));
+        if let Some(user) = self.users.get_mut(&user) {
+            user.connection_count += 1;
+        }
+        Ok(key)
+    }
+
+    fn make_session(
+        &mut self,
+        connection: ConnectionId,
+        greeting: &Greeting,
+        given: Option<&Given>,
+        at: &mut Moment<'_>,
+    ) -> Result<SessionKey, Rejected> {
+        let surplus = self.sessions.surplus().map_err(|()| {
+            let words = "as many sessions are open as max_session_count allows";
+            (refused(ErrorCode::TooMany, words), Some(Cause::Overload))
+        })?;
+        if let Some(surplus) = surplus {
+            self.end_session(surplus, at);
+        }
+        let user = given.and_then(|given| given.user.clone());
+        let user = user.unwrap_or_else(|| UserId::of_connection(connection));
+        if self
+            .users
+            .get(&user)
+            .is_some_and(|user| user.connection_count >= self.settings.max_user_connection_count)
+        {
+            return Err(self.too_many_connections());
+        }
+        match given {
+            Some(given) => {
+                self.know(&user, given, at);
+            }
+            None => self.name_stranger(&user, greeting.name.as_deref())?,
+        }
+        let secret = at.secret();
+        let key = self.sessions.make(user.clone(), connection, secret);
+        if let Some(user) = self.users.get_mut(&user) {
+            user.sessions.push(key);
+        }
+        Ok(key)
+    }
+
+    fn too_many_connections(&self) -> Rejected {
+        let max = self.settings.max_user_connection_count;
+        let words = format!("the user has {max} connections; max_user_connection_count allows no more");
+        (refused(ErrorCode::TooMany, &words), Some(Cause::TooManyConnections))
+    }
+
+    /// Makes a user who has chosen a name, or none.
+    fn name_stranger(&mut self, user: &UserId, wanted: Option<&str>) -> Result<(), Rejected> {
+        let (name, role) = match wanted {
+            Some(wanted) => (self.free_name(wanted, None).map_err(|refusal| (refusal, None))?, Role::Member),
+            None => {
+                self.guest_count += 1;
+                let name = UserName::new(&format!("Guest {}", self.guest_count));
+                let name = name.map_err(|error| (Refusal::from(error), None))?;
+                (self.names.free(name, None), Role::Guest)
+            }
+        };
+        let color = self.palette.next();
+        self.names.hold(&name, user);
+        let mut made = User::new(Arc::new(Who { user: user.clone(), name, color }), false, role);
+        made.connection_count = 1;
+        self.users.insert(user.clone(), made);
+        Ok(())
+    }
+
+    /// A name that somebody wants, if it may be one and nobody else has it.
+    ///
+    /// # Errors
+    /// `bad_name`; `name_taken`, with one that is free.
+    pub(super) fn free_name(&self, wanted: &str, user: Option<&UserId>) -> Result<UserName, Refusal> {
+        let name = chosen(wanted)?;
+        if self.names.is_free(&name, user) {
+            return Ok(name);
+        }
+        let words = format!("somebody is called {name}, or looks like it");
+        let suggestion = self.names.free(name, user).to_string();
+        Err(Refusal { suggestion: Some(suggestion), ..refused(ErrorCode::NameTaken, &words) })
+    }
+
+    /// Brings a session back to its rooms, and into those of its user and of the host's word. Gives what became of
+    /// those that it came back to, and the others.
+    fn return_to_rooms(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionKey,
+        who: &Arc<Who>,
+        greeting: &Greeting,
+        given: Option<&Given>,
+        at: &mut Moment<'_>,
+    ) -> (Vec<Resumed>, Vec<RoomKey>) {
+        let caller = Caller { connection, id: None, session, who: who.clone() };
+        let held = self.sessions.get(session).map_or(Vec::new(), |session| session.rooms.clone());
+        held.iter().for_each(|key| self.show_to(connection, *key, &who.user, at));
+        let mut told = held.clone();
+        let mut bytes = PAGE_BYTES;
+        let mut resumed = Vec::new();
+        for (name, seen) in &greeting.rooms {
+            let entered = self.come_back(&caller, name, *seen, &mut bytes, at);
+            match entered {
+                Ok((key, entered)) => {
+                    told.retain(|other| *other != key);
+                    resumed.push(Resumed::In(entered));
+                }
+                Err(refusal) => resumed.push(Resumed::Out { room: name.clone(), refusal }),
+            }
+        }
+        let before = |chat: &Chat| chat.sessions.get(session).map_or(0, |session| session.rooms.len());
+        let known = before(self);
+        for room in given.map_or(&[][..], |given| &given.rooms) {
+            if let Some(session) = self.sessions.get_mut(session)
+                && !session.invited.contains(room)
+            {
+                session.invited.push(room.clone());
+            }
+            // A room that there is no place for is one that the client cannot be put into.
+            let _ = self.put_in(&caller, room, at);
+        }
+        self.enter_directs(&caller, at);
+        if let Some(session) = self.sessions.get(session) {
+            told.extend(&session.rooms[known.min(session.rooms.len())..]);
+        }
+        (resumed, told)
+    }
+
+    fn limits(&self) -> Vec<(&'static str, u64)> {
+        let settings = &self.settings;
+        vec![
+            ("max_message_bytes", settings.max_message_bytes),
+            ("max_text_bytes", settings.max_text_bytes),
+            ("max_data_bytes", settings.max_data_bytes),
+            ("max_connection_room_count", settings.max_connection_room_count),
+            ("max_page_count", settings.max_page_count),
+            ("max_reaction_count", settings.max_reaction_count),
+            ("message_rate", settings.message_rate.per_second),
+            ("message_burst", settings.message_rate.burst),
+            ("tell_rate", settings.tell_rate.per_second),
+            ("tell_burst", settings.tell_rate.burst),
+            ("linger_ms", settings.linger_ms),
+            ("session_ms", settings.session_ms),
+            ("dedupe_ms", settings.dedupe_ms),
+        ]
+    }
+
+    pub(super) fn session_user(&self, session: SessionKey) -> Option<&User> {
+        self.users.get(&self.sessions.get(session)?.user)
+    }
+
+    /// A session has no connection any more. Its user stays in its rooms for a while.
+    pub(super) fn detach(&mut self, session: SessionKey, at: &mut Moment<'_>) {
+        let now_ms = at.now.ticks_ms;
+        let turn = self.sessions.leave(session, now_ms);
+        self.timers.set(now_ms + self.settings.linger_ms, Due::Linger(session, turn));
+        let user = self.sessions.get(session).map(|session| session.user.clone());
+        if let Some(user) = user.and_then(|user| self.users.get_mut(&user)) {
+            user.connection_count -= 1;
+        }
+    }
+
+    /// Nobody has come back to a session: its user leaves its rooms.
+    pub(super) fn lingered(&mut self, session: SessionKey, turn: u64, at: &mut Moment<'_>) {
+        if self
+            .sessions
+            .get(session)
+            .is_some_and(|session| session.turn == turn && session.connection.is_none())
+        {
+            self.leave_all(session, at);
+        }
+    }
+
+    /// Takes a session out of its rooms.
+    fn leave_all(&mut self, session: SessionKey, at: &mut Moment<'_>) {
+        let Some(who) = self.session_user(session).map(|user| user.who.clone()) else { return };
+        let Some(left) = self.sessions.get_mut(session) else { return };
+        let (rooms, holder) = (std::mem::take(&mut left.rooms), left.holder);
+        for key in rooms {
+            self.go(key, holder, &who, at);
+            self.rooms.exit(key);
+        }
+    }
+
+    pub(super) fn end_session(&mut self, session: SessionKey, at: &mut Moment<'_>) {
+        self.leave_all(session, at);
+        let Some(ended) = self.sessions.remove(session) else { return };
+        if let Some(user) = self.users.get_mut(&ended.user) {
+            user.sessions.retain(|other| *other != session);
+        }
+        self.forget_user(&ended.user, at);
+    }
+
+    pub(super) fn no_hello(&mut self, connection: ConnectionId, at: &mut Moment<'_>) {
+        let talk = self.connections.get_mut(&connection).and_then(|known| known.talk());
+        if talk.is_some_and(|talk| matches!(talk.phase, Phase::New(_))) {
+            self.part(connection, Cause::NoHello, "no hello came within hello_timeout_ms", at);
+        }
+    }
+
+    /// Takes a new token of a client's.
+    pub(super) fn refresh(
+        &mut self,
+        caller: &Caller,
+        token: &str,
+        at: &mut Moment<'_>,
+    ) -> Result<Outcome, Refusal> {
+        if let Some(given) = self.tickets.take(token, at.now.ticks_ms) {
+            return self.refreshed(caller, Some(given), at);
+        }
+        if !self.settings.ask_admit {
+            return Err(refused(ErrorCode::Unauthorized, "the token is not valid, or not any more"));
+        }
+        let name = Some(caller.who.name.to_string());
+        let subject = self.admit_subject(super::Knock::default(), name, Some(token.to_owned()));
+        self.ask_about(caller.connection, Waiting::Refresh { id: caller.id }, subject, at)?;
+        Ok(Outcome::Held)
+    }
+
+    /// A client has shown a token again.
+    ///
+    /// # Errors
+    /// `unauthorized`: it names somebody else.
+    pub(super) fn refreshed(
+        &mut self,
+        caller: &Caller,
+        given: Option<Given>,
+        at: &mut Moment<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let user = given.as_ref().and_then(|given| given.user.as_ref());
+        if user.is_some_and(|user| *user != caller.who.user) {
+            return Err(refused(ErrorCode::Unauthorized, "the token is another user's"));
+        }
+        let expires_at_ms = given.and_then(|given| given.expires_at_ms);
+        self.set_expiry(caller.connection, expires_at_ms, at);
+        Ok(Outcome::Done(None, Reply::Refreshed { expires_at_ms: expires_at_ms.unwrap_or(NEVER) }))
+    }
+
+    /// From here on it does not matter whether the Unix clock jumps.
+    fn set_expiry(&mut self, connection: ConnectionId, expires_at_ms: Option<u64>, at: &Moment<'_>) {
+        let now = at.now;
+        let expires_ms = expires_at_ms.map(|at_ms| now.ticks_ms + at_ms.saturating_sub(now.unix_ms));
+        if let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk()) {
+            talk.expires_ms = expires_ms;
+        }
+        if let Some(expires_ms) = expires_ms {
+            self.timers.set(expires_ms, Due::Expiry(connection));
+        }
+    }
+
+    pub(super) fn expired(&mut self, connection: ConnectionId, at: &mut Moment<'_>) {
+        let now_ms = at.now.ticks_ms;
+        let talk = self.connections.get_mut(&connection).and_then(|known| known.talk());
+        if talk.is_some_and(|talk| talk.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms)) {
+            self.part(connection, Cause::Unauthorized, "the token has expired", at);
+        }
+    }
+
+    /// Tells a connection that it is in a room.
+    pub(super) fn notify_joined(&mut self, connection: ConnectionId, key: RoomKey, at: &mut Moment<'_>) {
+        let Some(who) = self.connections.get(&connection).and_then(|known| known.who.clone()) else { return };
+        let line = self.room_line(key, &who.user, at);
+        at.push(Effect::Notify { connection, room: Some(key), happening: Happening::Joined(line) });
+    }
+
+    /// Tells the host who a connection is.
+    pub(super) fn tell_named(&self, connection: ConnectionId, who: &Who, at: &mut Moment<'_>) {
+        at.push(Effect::Tell(Event::Named {
+            connection,
+            user: who.user.clone(),
+            name: who.name.clone(),
+            color: who.color,
+        }));
+    }
+}
+
+/// A client may want heartbeats more often, not all the time.
+const MIN_HEARTBEAT_MS: u64 = 1_000;
+/// The last number that JavaScript counts to.
+const NEVER: u64 = (1 << 53) - 1;

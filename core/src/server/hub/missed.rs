@@ -1,0 +1,78 @@
+//! What connections are shown that have lagged.
+
+use crate::chat::Reach;
+use crate::dialect::{tutorial, v1};
+use crate::id::{ConnectionId, Position};
+use crate::push::Push;
+use crate::push::reply::Happening;
+use crate::time::Now;
+use crate::wire::{Kind, write_frame};
+
+use super::{Hub, Lane, Missed};
+
+impl Hub {
+    /// What a tutorial connection has not been shown of its room since the record at `after`.
+    pub(crate) fn missed(&mut self, connection: ConnectionId, after: Position) -> Missed {
+        let Some(seat) = self.dispatch.find(connection) else { return Missed::TooMuch };
+        let Some(room) = self.dispatch.room(seat) else { return Missed::TooMuch };
+        let name = self.chat.room_name(room);
+        let (mut frames, mut json) = (Vec::new(), Vec::new());
+        let reach = self.log.after(&name, after, &mut |record| {
+            if let Some(message) = record.message().filter(|message| !message.more.is_deleted) {
+                json.clear();
+                tutorial::encode(&Push::Message(message), &mut json);
+                write_frame(&mut frames, Kind::Text, &json);
+            }
+            frames.len() <= MAX_MISSED_BYTES
+        });
+        match reach {
+            Reach::Whole { more: false } | Reach::RolledBack { more: false, .. } => {
+                Missed::Frames { frames: frames.into(), lane_end: self.dispatch.lane_end(seat) }
+            }
+            Reach::Whole { .. } | Reach::RolledBack { .. } | Reach::Short => Missed::TooMuch,
+        }
+    }
+
+    /// What a v1 connection has not been shown of its rooms, each since a record: the records, or where that is too much,
+    /// that there is a gap. `bytes`: how much is left of what it may be sent for all its rooms together.
+    pub(crate) fn missed_v1(
+        &mut self,
+        connection: ConnectionId,
+        lane: Lane,
+        after: Position,
+        bytes: &mut usize,
+        now: Now,
+    ) -> Vec<u8> {
+        let mut frames = Vec::new();
+        let Some(room) = lane.room else { return frames };
+        let top = self.chat.position(room);
+        if after == top {
+            return frames;
+        }
+        let name = self.chat.room_name(room);
+        let missed = self.run(now, |chat, at| chat.missed_by(connection, room, after, bytes, at));
+        let mut shown: Vec<Happening> = Vec::new();
+        match missed {
+            Some((records, rollback)) => {
+                shown.extend(rollback.map(|to| Happening::Rollback { room: name.clone(), to }));
+                shown.extend(
+                    records.into_iter().map(|record| Happening::Logged { room: name.clone(), record }),
+                );
+            }
+            None => shown.push(Happening::Gap { room: name, from: after, to: top }),
+        }
+        if lane.viewer.is_some() {
+            self.shown_alone.insert((room, connection), top);
+        }
+        let mut json = Vec::new();
+        for happening in shown {
+            json.clear();
+            v1::event(&happening, &mut json);
+            write_frame(&mut frames, Kind::Text, &json);
+        }
+        frames
+    }
+}
+
+/// How much of what it missed a connection is shown.
+pub(crate) const MAX_MISSED_BYTES: usize = 256 * 1024;
