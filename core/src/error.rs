@@ -4,6 +4,9 @@
 //! [`Error`] are for people and may change; they say which value, why, and what would be right.
 
 use std::fmt;
+use std::sync::Arc;
+
+use crate::id::Position;
 
 macro_rules! error_table {
     ($($(#[doc = $meaning:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
@@ -118,6 +121,10 @@ error_table! {
     ConnectionLost = 314, "connection_lost";
     /// The client's peer broke a rule of the protocol or went over a limit of the client's.
     PeerViolation = 315, "peer_violation";
+    /// The client sent it and cannot know whether it happened: there was no reply, and it must not be sent again.
+    Uncertain = 316, "uncertain";
+    /// A server refused with a code that this version does not know.
+    UnknownCode = 317, "unknown_code";
     /// What was asked for could not be stored.
     StoreUnavailable = 401, "store_unavailable";
     /// A bug in the engine. It refuses every further call except to be stopped and freed.
@@ -145,29 +152,72 @@ impl fmt::Display for ErrorCode {
 /// A failure: a [code](ErrorCode) for machines, words for people, and the cause where there is one.
 ///
 /// The words never hold secrets or the text of messages.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     code: ErrorCode,
     message: String,
-    source: Option<std::io::Error>,
+    source: Option<Arc<std::io::Error>>,
     http_status: Option<u16>,
+    refusal: Option<Box<Refusal>>,
+}
+
+/// What a server of `klatsch.v1` said when it refused a request of a [chat client](crate::client::chat).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The number of the code, also where this version does not know it.
+    pub number: u32,
+    /// The name of the code.
+    pub name: String,
+    /// The server's words.
+    pub message: String,
+    /// After how many milliseconds it may be tried again.
+    pub retry_after_ms: Option<u64>,
+    /// Of a change: whether it may have happened in spite of the refusal.
+    pub open: Option<bool>,
+    /// Of a change that may have happened: its place.
+    pub position: Option<Position>,
+    /// A name that is free, where the wanted one was taken.
+    pub suggestion: Option<String>,
 }
 
 impl Error {
     /// Makes an error of a code and words that say which value, why, and what would be right.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Error {
-        Error { code, message: message.into(), source: None, http_status: None }
+        Error { code, message: message.into(), source: None, http_status: None, refusal: None }
     }
 
     /// Makes an error whose cause is one of the operating system's.
     pub fn with_source(code: ErrorCode, message: impl Into<String>, source: std::io::Error) -> Error {
-        Error { code, message: message.into(), source: Some(source), http_status: None }
+        Error { source: Some(Arc::new(source)), ..Error::new(code, message) }
     }
 
     /// Adds the status with which an opening handshake was answered.
     pub(crate) fn with_http_status(mut self, status: u16) -> Error {
         self.http_status = Some(status);
         self
+    }
+
+    /// Makes an error of what a server refused with.
+    pub(crate) fn refused(refusal: Refusal) -> Error {
+        let code = ErrorCode::from_number(refusal.number).unwrap_or(ErrorCode::UnknownCode);
+        let message = match code {
+            ErrorCode::UnknownCode => format!("{}: {}", refusal.name, refusal.message),
+            _ => refusal.message.clone(),
+        };
+        Error::new(code, message).with_refusal(refusal)
+    }
+
+    /// Adds what a server refused with.
+    pub(crate) fn with_refusal(mut self, refusal: Refusal) -> Error {
+        self.refusal = Some(Box::new(refusal));
+        self
+    }
+
+    /// What the server said, where it was a server that refused a request of a
+    /// [chat client](crate::client::chat).
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_deref()
     }
 
     /// The status with which a server answered the opening handshake of a [client](crate::client), where it was

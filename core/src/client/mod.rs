@@ -36,6 +36,7 @@
 //!
 //! **Whoever drops all handles** closes the connection with 1001, once what was sent is on its way.
 
+pub mod chat;
 mod connection;
 mod dial;
 mod incoming;

@@ -8,8 +8,8 @@
 mod read;
 mod write;
 
-pub(super) use read::Json;
-pub(super) use write::{Object, decimal, list, object, text};
+pub(crate) use read::Json;
+pub(crate) use write::{Object, decimal, list, object, text};
 
 #[cfg(test)]
 mod tests;

@@ -62,6 +62,11 @@ impl<'a> Json<'a> {
         Some(Fields(self.0.strip_prefix('{')?))
     }
 
+    /// The items of a list, in their order.
+    pub(crate) fn items(self) -> Option<Items<'a>> {
+        Some(Items(self.0.strip_prefix('[')?))
+    }
+
     /// What kind of value it is, in words.
     pub(crate) fn kind(self) -> &'static str {
         match self.0.as_bytes().first() {
@@ -90,6 +95,21 @@ impl<'a> Iterator for Fields<'a> {
         let (value, rest) = split(rest)?;
         self.0 = rest;
         Some((name.text()?, value))
+    }
+}
+
+/// What is left of a list's inside.
+#[derive(Clone, Debug)]
+pub(crate) struct Items<'a>(&'a str);
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Json<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.0.trim_start_matches(|char| char == ',' || is_blank(char));
+        let (value, rest) = split(rest)?;
+        self.0 = rest;
+        Some(value)
     }
 }
 

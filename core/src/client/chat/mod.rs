@@ -1,0 +1,28 @@
+//! A chat client that speaks `klatsch.v1`.
+//!
+//! [`Machine`] is all of it but the socket and the clock: it says what to send and tells what happened.
+
+mod calls;
+mod catch_up;
+mod dice;
+mod documents;
+mod event;
+mod machine;
+mod message;
+mod outbox;
+mod request;
+mod room;
+mod saved;
+mod settings;
+mod talk;
+
+pub use crate::error::Refusal;
+pub use event::{Action, Event, State};
+pub use machine::Machine;
+pub use message::{Act, Change, Me, Member, Message, Reaction, Record, RoomLine};
+pub use request::{From, Hit, Joined, Page, Place, Post, Reply, Request, RequestId, Sent};
+pub use room::Room;
+pub use settings::{Settings, Token};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Changes on their way: those that wait, and those that were sent and have no reply.
+//!
+//! In: changes, what became of each on the wire, breaks. Out: which is to be sent next, and which can only be called
+//! uncertain. Knows nothing of ids on the wire but that they lead back here.
+
+use std::collections::BTreeMap;
+
+use super::request::{Request, RequestId};
+
+/// One change.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) body: Request,
+    pub(super) mid: String,
+    /// How often it went out and may have happened.
+    pub(super) open_count: u32,
+    /// When it first went out so; the server knows the `mid` from then on, or from later.
+    pub(super) first_sent_ms: Option<u64>,
+    /// It is on the wire and has no reply.
+    pub(super) is_sent: bool,
+    /// How often the store could not say what became of it.
+    pub(super) doubt_count: u32,
+}
+
+impl Change {
+    /// It may have happened.
+    pub(super) fn is_open(&self) -> bool {
+        self.open_count > 0
+    }
+}
+
+/// All changes, in the order in which they were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    changes: BTreeMap<RequestId, Change>,
+    sent_count: usize,
+    /// Nothing is sent before.
+    paused_until_ms: u64,
+}
+
+impl Outbox {
+    pub(super) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (RequestId, &Change)> {
+        self.changes.iter().map(|(id, change)| (*id, change))
+    }
+
+    pub(super) fn get(&self, id: RequestId) -> Option<&Change> {
+        self.changes.get(&id)
+    }
+
+    pub(super) fn add(&mut self, id: RequestId, change: Change) {
+        self.changes.insert(id, change);
+    }
+
+    /// The next to be sent, which is on the wire from now on.
+    pub(super) fn next(&mut self, now_ms: u64) -> Option<(RequestId, &Change)> {
+        if self.sent_count >= MAX_SENT_COUNT || now_ms < self.paused_until_ms {
+            return None;
+        }
+        let (id, change) = self.changes.iter_mut().find(|(_, change)| !change.is_sent)?;
+        change.is_sent = true;
+        change.open_count += 1;
+        change.first_sent_ms.get_or_insert(now_ms);
+        self.sent_count += 1;
+        Some((*id, change))
+    }
+
+    /// It has its answer.
+    pub(super) fn take(&mut self, id: RequestId) -> Option<Change> {
+        let change = self.changes.remove(&id)?;
+        self.sent_count -= usize::from(change.is_sent);
+        Some(change)
+    }
+
+    /// It is to be sent again, nothing before `until_ms`. `is_refused`: this time it did not happen.
+    pub(super) fn put_back(&mut self, id: RequestId, is_refused: bool, until_ms: u64) {
+        self.paused_until_ms = self.paused_until_ms.max(until_ms);
+        let Some(change) = self.changes.get_mut(&id) else { return };
+        self.sent_count -= usize::from(change.is_sent);
+        change.is_sent = false;
+        match is_refused {
+            false => change.doubt_count += 1,
+            true if change.open_count == 1 => {
+                change.open_count = 0;
+                change.first_sent_ms = None;
+            }
+            true => change.open_count -= 1,
+        }
+    }
+
+    /// The connection is gone: nothing is on the wire, and what was may have happened.
+    pub(super) fn interrupt(&mut self) {
+        self.changes.values_mut().for_each(|change| change.is_sent = false);
+        self.sent_count = 0;
+        self.paused_until_ms = 0;
+    }
+
+    /// Those that may have happened and were first sent at `until_ms` or before, and are not on the wire.
+    pub(super) fn open_since(&self, until_ms: u64) -> Vec<RequestId> {
+        let open = self.changes.iter().filter(|(_, change)| !change.is_sent && change.is_open());
+        open.filter(|(_, change)| change.first_sent_ms.is_some_and(|sent| sent <= until_ms))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// When the first of those that wait was first sent.
+    pub(super) fn oldest_open_ms(&self) -> Option<u64> {
+        let waiting = self.changes.values().filter(|change| !change.is_sent && change.is_open());
+        waiting.filter_map(|change| change.first_sent_ms).min()
+    }
+
+    /// When it goes on after a pause, if anything waits for that.
+    pub(super) fn goes_on_at_ms(&self, now_ms: u64) -> Option<u64> {
+        let waits = self.sent_count < MAX_SENT_COUNT && self.changes.values().any(|change| !change.is_sent);
+        Some(self.paused_until_ms).filter(|until| waits && *until > now_ms)
+    }
+}
+
+/// How many changes are unanswered at most, by the contract.
+const MAX_SENT_COUNT: usize = 8;
