@@ -47,12 +47,11 @@ impl Calls {
         self.calls.remove(&id)
     }
 
-    /// The next to be sent, which is on the wire from now on. `holds_up`: a room that must not be left yet, by
-    /// requests before that one.
+    /// The next to be sent, which is on the wire from now on. `is_held_up`: it must wait for others.
     pub(super) fn next(
         &mut self,
         now_ms: u64,
-        holds_up: impl Fn(&str, RequestId) -> bool,
+        is_held_up: impl Fn(RequestId, &Call) -> bool,
     ) -> Option<(RequestId, &Call)> {
         let mut held: Vec<String> = Vec::new();
         for (id, call) in &mut self.calls {
@@ -61,18 +60,26 @@ impl Calls {
             }
             let room = room_of(&call.body);
             // Requests of one room keep their order.
-            let is_held = room.is_some_and(|room| {
-                held.iter().any(|name| name == room)
-                    || matches!(call.body, Request::Leave { .. }) && holds_up(room, *id)
-            });
-            if is_held || call.not_before_ms > now_ms {
-                held.extend(room.map(str::to_owned));
+            let is_behind = room.is_some_and(|room| held.iter().any(|name| name == room));
+            if is_behind || call.not_before_ms > now_ms || is_held_up(*id, call) {
+                held.extend(room.filter(|_| call.purpose == Purpose::Host).map(str::to_owned));
                 continue;
             }
             call.is_sent = true;
             return Some((*id, call));
         }
         None
+    }
+
+    /// The rooms that are to be entered again first.
+    pub(super) fn rejoined_rooms(&self) -> Vec<String> {
+        let rejoins = self.calls.values().filter(|call| call.purpose == Purpose::Rejoin);
+        rejoins.filter_map(|call| room_of(&call.body)).map(str::to_owned).collect()
+    }
+
+    /// Whether the host has asked to leave that room.
+    pub(super) fn leaves(&self, name: &str) -> bool {
+        self.calls.values().any(|call| matches!(&call.body, Request::Leave { room } if room == name))
     }
 
     /// The connection is gone. Takes out what must not be sent twice and what the client asked for itself.

@@ -4,10 +4,11 @@
 
 use std::collections::VecDeque;
 
+use super::answers::unreadable;
 use super::calls::Purpose;
 use super::documents::{self, Content, Entered, Happening};
 use super::event::Event;
-use super::machine::{Machine, unreadable};
+use super::machine::Machine;
 use super::message::{Change, Record, RoomLine};
 use super::request::{From, Joined, Page, Reply, Request, RequestId};
 use super::room::{Room, Step};
@@ -27,7 +28,7 @@ pub(super) struct CatchUp {
 }
 
 /// What is fetched.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     /// The records after the room's position.
     Records,
@@ -36,7 +37,7 @@ enum What {
     /// The newest page, because messages may show what a rollback took away.
     Shown,
     /// The newest page of a room that the user came into without asking.
-    First(Box<RoomLine>),
+    First,
 }
 
 impl Machine {
@@ -58,6 +59,7 @@ impl Machine {
             Happening::Rollback { room, to } => {
                 if self.rooms.get(&room).is_some_and(|room| to < room.position) {
                     self.roll_back(&room, to);
+                    self.settle(&room);
                 }
             }
             Happening::Join { room, user, name, member_count } => {
@@ -103,11 +105,8 @@ impl Machine {
             }
             Step::Back(to) => {
                 self.roll_back(&name, to);
-                // A page may be on its way now; then the record waits for it.
-                match self.catching.contains_key(&name) {
-                    true => self.happened(Happening::Record { room: name, record }),
-                    false => self.take(&name, record, 0),
-                }
+                self.take(&name, record, 0);
+                self.settle(&name);
             }
         }
     }
@@ -140,16 +139,29 @@ impl Machine {
 
     fn roll_back(&mut self, name: &str, to: Position) {
         let Some(room) = self.rooms.get_mut(name) else { return };
-        let rolled_back = room.roll_back(to);
+        let dropped = room.roll_back(to);
         self.must_save();
-        self.tell(Event::Rollback { room: name.to_owned(), to, dropped: rolled_back.dropped });
-        if rolled_back.is_stale {
+        self.tell(Event::Rollback { room: name.to_owned(), to, dropped });
+    }
+
+    /// Where nothing is under way for a room and its messages may show what is gone, they are fetched.
+    fn settle(&mut self, name: &str) {
+        if self.rooms.get(name).is_some_and(|room| room.is_stale) && !self.catching.contains_key(name) {
             self.fetch(name, What::Shown);
         }
     }
 
     /// The user was put into a room.
     fn put_into(&mut self, line: RoomLine) {
+        if let Some(room) = self.rooms.get_mut(&line.room) {
+            room.with = line.with.or(room.with.take());
+            room.topic = Some(line.topic);
+            room.member_count = line.member_count;
+            if line.position > room.position {
+                self.fetch(&line.room, What::Records);
+            }
+            return;
+        }
         let mut room = Room::at(line.position);
         room.with = line.with.clone();
         room.topic = Some(line.topic.clone());
@@ -158,12 +170,20 @@ impl Machine {
         room.unread_count = line.unread_count;
         room.counted_to = line.position.offset;
         let name = line.room.clone();
+        let is_empty = line.position.offset == 0;
+        room.untold = Some(Box::new(line));
         self.rooms.insert(name.clone(), room);
         self.must_save();
-        match line.position.offset {
-            0 => self.tell(Event::Joined(line)),
+        match is_empty {
+            true => self.tell_joined(&name),
             // What was said there before is shown, too.
-            _ => self.fetch(&name, What::First(Box::new(line))),
+            false => self.fetch(&name, What::First),
+        }
+    }
+
+    fn tell_joined(&mut self, name: &str) {
+        if let Some(line) = self.rooms.get_mut(name).and_then(|room| room.untold.take()) {
+            self.tell(Event::Joined(*line));
         }
     }
 
@@ -203,7 +223,7 @@ impl Machine {
         let Some(catching) = self.catching.get(&name).filter(|catching| catching.request == request) else {
             return;
         };
-        let what = catching.what.clone();
+        let what = catching.what;
         let error = match result.map(documents::page) {
             Ok(Ok(page)) => return self.paged(&name, what, page),
             Ok(Err(why)) => unreadable(why),
@@ -219,11 +239,17 @@ impl Machine {
                 self.lose_room(&name, reason);
             }
             (_, What::Records) => self.fetch(&name, What::Anew),
-            (_, what) => {
+            _ => {
                 // Nothing helps: the host is told, and what was held back goes on from where it can.
                 self.tell(Event::Error(error));
-                if let What::First(line) = what {
-                    self.tell(Event::Joined(*line));
+                if let Some(room) = self.rooms.get_mut(&name) {
+                    room.is_stale = false;
+                }
+                self.tell_joined(&name);
+                if let Some(catching) = self.catching.get_mut(&name) {
+                    // The next of them shows the gap once more.
+                    catching.held.retain(|held| !matches!(held, Happening::Record { .. }));
+                    catching.is_overflowed = false;
                 }
                 self.release(&name, None);
             }
@@ -240,7 +266,7 @@ impl Machine {
                 room.position = page.position;
                 room.more = page.more;
             }
-            What::Shown | What::First(_) => {
+            What::Shown | What::First => {
                 room.begin(&page.messages, page.position, max);
                 room.more = page.more;
             }
@@ -248,7 +274,7 @@ impl Machine {
         let position = room.position;
         self.must_save();
         match what {
-            What::First(line) => self.tell(Event::Joined(*line)),
+            What::First => self.tell_joined(name),
             _ => self.tell(Event::Reset { room: name.to_owned(), position }),
         }
         self.release(name, None);
@@ -306,9 +332,13 @@ impl Machine {
         while let Some(happening) = held.pop_front() {
             self.happened(happening);
         }
-        if catching.is_overflowed && self.rooms.contains_key(name) && !self.catching.contains_key(name) {
-            self.fetch(name, What::Records);
+        if catching.is_overflowed {
+            match self.catching.get_mut(name) {
+                Some(again) => again.is_overflowed = true,
+                None => self.fetch(name, What::Records),
+            }
         }
+        self.settle(name);
     }
 
     /// The host's `join` is answered.
@@ -342,11 +372,6 @@ impl Machine {
         self.enter(&name, entered, false);
     }
 
-    /// A room is gone on with after a break.
-    pub(super) fn entered_again(&mut self, name: &str, _since: Position, entered: Entered) {
-        self.enter(name, entered, true);
-    }
-
     /// The answer to a `join` of the client's own.
     pub(super) fn rejoined(&mut self, body: Request, result: Result<Json<'_>, Refusal>) {
         let Request::Join { room: name, .. } = body else { return };
@@ -375,7 +400,7 @@ impl Machine {
     }
 
     /// The user is in a room whose state is this. `is_again`: the host is told if it was begun anew.
-    fn enter(&mut self, name: &str, entered: Entered, is_again: bool) {
+    pub(super) fn enter(&mut self, name: &str, entered: Entered, is_again: bool) {
         self.catching.remove(name);
         let max = self.settings.numbers.kept_message_count as usize;
         let Some(room) = self.rooms.get_mut(name) else { return };
@@ -383,10 +408,13 @@ impl Machine {
         room.read = entered.read;
         room.counted_to = entered.top.offset;
         room.topic = entered.topic.or(room.topic.take());
+        // It was put into that room, and the page that was to be shown first did not come.
+        room.is_stale |= room.untold.is_some();
+        self.tell_joined(name);
         match entered.content {
             Content::Records(records) if entered.recovered => {
                 let is_whole = self.take_all(name, records, entered.top.offset);
-                let Some(position) = self.rooms.get(name).map(Room::position) else { return };
+                let position = self.rooms.get(name).map(Room::position).unwrap_or_default();
                 if !is_whole || entered.more {
                     self.fetch(name, What::Records);
                 } else if position > entered.top {
@@ -396,9 +424,11 @@ impl Machine {
                 }
             }
             Content::Messages(messages) => {
-                room.begin(&messages, entered.top, max);
-                room.position = entered.top;
-                room.more = entered.more;
+                if let Some(room) = self.rooms.get_mut(name) {
+                    room.begin(&messages, entered.top, max);
+                    room.position = entered.top;
+                    room.more = entered.more;
+                }
                 if is_again {
                     self.tell(Event::Reset { room: name.to_owned(), position: entered.top });
                 }
@@ -410,6 +440,7 @@ impl Machine {
             room.unread_count = entered.unread_count;
         }
         self.must_save();
+        self.settle(name);
     }
 }
 

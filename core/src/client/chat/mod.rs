@@ -2,11 +2,14 @@
 //!
 //! [`Machine`] is all of it but the socket and the clock: it says what to send and tells what happened.
 
+mod answers;
 mod calls;
 mod catch_up;
 mod dice;
 mod documents;
 mod event;
+mod hello;
+mod line;
 mod machine;
 mod message;
 mod outbox;

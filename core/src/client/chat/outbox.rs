@@ -55,12 +55,17 @@ impl Outbox {
         self.changes.insert(id, change);
     }
 
-    /// The next to be sent, which is on the wire from now on.
-    pub(super) fn next(&mut self, now_ms: u64) -> Option<(RequestId, &Change)> {
+    /// The next to be sent, which is on the wire from now on; those that are held up are passed over.
+    pub(super) fn next(
+        &mut self,
+        now_ms: u64,
+        is_held_up: impl Fn(&Change) -> bool,
+    ) -> Option<(RequestId, &Change)> {
         if self.sent_count >= MAX_SENT_COUNT || now_ms < self.paused_until_ms {
             return None;
         }
-        let (id, change) = self.changes.iter_mut().find(|(_, change)| !change.is_sent)?;
+        let (id, change) =
+            self.changes.iter_mut().find(|(_, change)| !change.is_sent && !is_held_up(change))?;
         change.is_sent = true;
         change.open_count += 1;
         change.first_sent_ms.get_or_insert(now_ms);
@@ -95,7 +100,6 @@ impl Outbox {
     pub(super) fn interrupt(&mut self) {
         self.changes.values_mut().for_each(|change| change.is_sent = false);
         self.sent_count = 0;
-        self.paused_until_ms = 0;
     }
 
     /// Those that may have happened and were first sent at `until_ms` or before, and are not on the wire.

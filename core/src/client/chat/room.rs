@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::message::{Act, Change, Message, Reaction, Record};
+use super::message::{Act, Change, Message, Reaction, Record, RoomLine};
 use crate::id::Position;
 
 /// A room that the user is in.
@@ -28,6 +28,10 @@ pub struct Room {
     undo_from: Position,
     /// Up to this offset, the server has counted what is unread.
     pub(super) counted_to: u64,
+    /// The messages may show what a rollback took away: a page is needed.
+    pub(super) is_stale: bool,
+    /// The user was put into the room, and the host is to be told when its newest page is there.
+    pub(super) untold: Option<Box<RoomLine>>,
 }
 
 /// A message, and what is in it already.
@@ -56,14 +60,6 @@ pub(super) enum Step {
     Gap,
     /// The log has lost what came after this position, and goes on.
     Back(Position),
-}
-
-/// What a rollback took away.
-#[derive(Debug)]
-pub(super) struct RolledBack {
-    pub(super) dropped: Vec<Arc<Message>>,
-    /// What is left may show what was taken away: a page is needed.
-    pub(super) is_stale: bool,
 }
 
 impl Room {
@@ -124,7 +120,8 @@ impl Room {
             return Step::Known;
         }
         match record.prev {
-            Some(prev) if prev == mine => Step::Next,
+            // An offset alone names a record, whatever epoch the newest position was said with.
+            Some(prev) if prev.offset == mine.offset => Step::Next,
             Some(prev) if prev > mine => Step::Gap,
             Some(prev) => Step::Back(prev),
             None if mine.offset == 0 => Step::Next,
@@ -175,7 +172,9 @@ impl Room {
         let at = message.position.offset;
         if self.find(at).is_none() {
             let ahead = if as_of > at { 0 } else { message.revision };
-            self.held.push_back(Held { message: message.clone(), as_of, ahead });
+            // A page may have shown newer ones already.
+            let index = self.held.partition_point(|held| held.message.position.offset < at);
+            self.held.insert(index, Held { message: message.clone(), as_of, ahead });
             self.trim(max);
         }
         if at > self.counted_to && message.user != me {
@@ -199,8 +198,8 @@ impl Room {
         }
     }
 
-    /// Drops what came after `to`.
-    pub(super) fn roll_back(&mut self, to: Position) -> RolledBack {
+    /// Drops what came after `to`, and gives the messages that are gone.
+    pub(super) fn roll_back(&mut self, to: Position) -> Vec<Arc<Message>> {
         let mut is_stale = self.undo_from > to;
         let kept = self.undo.partition_point(|undo| undo.position <= to);
         for undo in self.undo.split_off(kept).into_iter().rev() {
@@ -213,7 +212,9 @@ impl Room {
         is_stale |= self.held.iter().any(|held| held.as_of > to.offset);
         self.undo_from = self.undo_from.min(to);
         self.position = self.position.min(to);
-        RolledBack { dropped, is_stale }
+        self.counted_to = self.counted_to.min(to.offset);
+        self.is_stale |= is_stale;
+        dropped
     }
 
     /// Begins anew with the newest page, shown as of `top`.
@@ -222,6 +223,7 @@ impl Room {
         self.held = messages.iter().map(held).collect();
         self.undo.clear();
         self.undo_from = Position::default();
+        self.is_stale = false;
         self.trim(max);
     }
 
