@@ -1,0 +1,615 @@
+'use strict';
+// The chat client: requests, the outbox and the connection, against a server that the test speaks itself.
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+
+const { Script, WELCOME, loadClient, settle, page, said, collect, transcripts } = require('./client/script.js');
+
+/** An open chat, with the script of its server. */
+async function meet(t, options, welcome) {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options({ name: 'Ann', ...options }));
+  t.after(() => chat.close());
+  script.greet(welcome);
+  return { chat, script };
+}
+
+const codeOf = async (promise) => (await promise.then(() => ({ name: 'fulfilled' }), (error) => error)).name;
+
+test('it says hello with its name and its wish for a heartbeat, and is open when that is answered', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('https://chat.example/talk', script.options({ name: 'Ann', heartbeatMs: 9000 }));
+  t.after(() => chat.close());
+  assert.equal(script.socket.url, 'wss://chat.example/talk');
+  assert.equal(script.socket.protocol, 'klatsch.v1');
+  assert.equal(chat.state, 'connecting');
+  const { id, ...hello } = script.open();
+  assert.deepEqual(hello, { do: 'hello', name: 'Ann', heartbeat_ms: 9000 });
+  script.welcome({ id });
+  assert.deepEqual([chat.state, chat.user, chat.name, chat.color], ['open', 'u7', 'Ann', 'red']);
+  assert.equal(chat.limits.max_text_bytes, 16_384);
+});
+
+test('an option that does not exist, and a place without WebSockets, are refused', async () => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  assert.throws(() => new Chat('ws://chat.example/', script.options({ nmae: 'Ann' })), /no option nmae/);
+  assert.throws(() => new Chat('ws://chat.example/', script.options({ constructor: 1 })), /no option constructor/);
+  assert.throws(() => new Chat('ws://chat.example/', { ...script.options(), WebSocket: null }), /no WebSocket/);
+});
+
+test('every request is written as the transcripts have it, and gives the fields of its reply', async (t) => {
+  const { chat, script } = await meet(t);
+  const { request: to, reply } = transcripts();
+  const cases = [
+    ['join', () => chat.join('lobby', { history: 2 })],
+    ['send', () => chat.send('lobby', 'hello')],
+    ['send-to-user', () => chat.send({ to: 'u8' }, 'see 👀', { reply_to: 1, data: { link: ['https://example.org/', 1.5] } })],
+    ['edit', () => chat.edit('lobby', 59, 'hello!')],
+    ['delete', () => chat.delete('lobby', 59)],
+    ['delete-why', () => chat.delete('lobby', 58, { reason: 'advertising' })],
+    ['react', () => chat.react('lobby', 58, '👍')],
+    ['rooms', () => chat.rooms({ limit: 2 })],
+    ['history', () => chat.history('lobby')],
+    ['history-before', () => chat.history('lobby', { before: 59, limit: 50 })],
+    ['history-around', () => chat.history('lobby', { around: 30, limit: 20 })],
+    ['history-after', () => chat.history('den', { after: 0, limit: 100 })],
+    ['search', () => chat.search('coffee', { room: 'lobby', from_user: 'u8', limit: 10 })],
+    ['members', () => chat.members('lobby', { limit: 1 })],
+    ['read', () => chat.read('lobby', 58)],
+    ['typing', () => chat.typing('lobby')],
+    ['typing-done', () => chat.typing('lobby', false)],
+    ['tell', () => chat.tell('lobby', { x: 3, y: 4 })],
+    ['tell-user', () => chat.tell({ to: 'u8' }, 'ring')],
+    ['rename', () => chat.rename('Ann B.')],
+    ['kick', () => chat.moderate('lobby', 'kick', { user: 'u9' })],
+    ['mute', () => chat.moderate('lobby', 'mute', { user: 'u9', seconds: 600 })],
+    ['topic', () => chat.moderate('lobby', 'topic', { value: '' })],
+    ['clear', () => chat.moderate('lobby', 'clear')],
+    ['block', () => chat.block('u9')],
+    ['call', () => chat.call('weather', ['Wien'])],
+    ['refresh', () => chat.refresh('n3w3r')],
+    ['leave', () => chat.leave('lobby')],
+  ];
+  for (const [name, ask] of cases) {
+    const asked = ask();
+    await settle();
+    const { id, mid, ...request } = script.sent()[0];
+    const { id: _, mid: anyMid, ...wanted } = to(name);
+    assert.deepEqual(request, wanted, name);
+    assert.equal(typeof mid, typeof anyMid, name);
+    const ok = reply(name)?.ok ?? {};
+    script.ok({ id }, ok);
+    assert.deepEqual(await asked, ok, name);
+  }
+});
+
+test('a refusal is an error with the code, the name and the fields of the wire', async (t) => {
+  const { chat, script } = await meet(t);
+  const asked = chat.join('attic');
+  const { error } = transcripts().refusal('not_member');
+  script.say({ id: script.one('join').id, error });
+  await assert.rejects(asked, ({ name, code, message }) => name === 'not_member' && code === 204 && message === error.message);
+});
+
+test('what is asked before there is a connection is sent when there is one, in order', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options());
+  t.after(() => chat.close());
+  chat.join('lobby');
+  const sent = chat.send('lobby', 'first');
+  chat.send('lobby', 'second');
+  script.greet();
+  const requests = script.sent();
+  assert.deepEqual(requests.map((request) => request.text ?? request.do), ['join', 'first', 'second']);
+  script.ok(requests[0], page());
+  script.ok(requests[1], { room: 'lobby', offset: 1 });
+  assert.equal((await sent).offset, 1);
+});
+
+test('what is worth nothing later is not kept for later', async (t) => {
+  const { chat, script } = await meet(t);
+  const typing = chat.typing('lobby');
+  script.drop();
+  assert.equal(await codeOf(typing), 'uncertain');
+  assert.equal(await codeOf(chat.typing('lobby')), 'closed');
+  assert.equal(await codeOf(chat.tell('lobby', 1)), 'closed');
+});
+
+test('a question without a reply is asked again, and what twice is not the same is told to be uncertain', async (t) => {
+  const { chat, script } = await meet(t);
+  const history = chat.history('lobby');
+  const call = chat.call('pay', 5);
+  assert.deepEqual(script.sent().map((request) => request.do), ['history', 'call']);
+  script.drop();
+  assert.equal(await codeOf(call), 'uncertain');
+  script.comeBack();
+  const again = script.one('history');
+  script.ok(again, page(['one']));
+  assert.equal((await history).messages.length, 1);
+});
+
+test('what twice is not the same waits while there is no connection', async (t) => {
+  const { chat, script } = await meet(t);
+  script.drop();
+  const call = chat.call('pay', 5);
+  script.comeBack();
+  script.ok(script.one('call'), { paid: true });
+  assert.deepEqual(await call, { paid: true });
+});
+
+test('leave waits for what was said in the room', async (t) => {
+  const { chat, script } = await meet(t);
+  await script.join(chat, 'lobby');
+  chat.send('lobby', 'goodbye');
+  const left = chat.leave('lobby');
+  await settle();
+  script.ok(script.one('send'), { room: 'lobby', offset: 1 });
+  await settle();
+  script.ok(script.one('leave'));
+  await left;
+  assert.equal(chat.room('lobby'), undefined);
+});
+
+// ---- the outbox
+
+test('at most 8 changes are on their way, and the others follow in order', async (t) => {
+  const { chat, script } = await meet(t);
+  for (let at = 0; at < 20; at++) chat.send('lobby', `m${at}`);
+  const first = script.sent('send');
+  assert.deepEqual(first.map(({ text }) => text), ['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7']);
+  script.ok(first[1]);
+  script.ok(first[0]);
+  assert.deepEqual(script.sent('send').map(({ text }) => text), ['m8', 'm9']);
+  assert.equal(chat.outbox.length, 18);
+});
+
+test('a change without a reply is sent again after a resume with the same mid, in order', async (t) => {
+  const { chat, script } = await meet(t);
+  const sends = ['a', 'b', 'c'].map((text) => chat.send('lobby', text));
+  const before = script.sent('send');
+  script.ok(before[1], { room: 'lobby', offset: 2 });
+  script.drop();
+  script.comeBack();
+  const again = script.sent('send');
+  assert.deepEqual(again.map(({ text, mid }) => [text, mid]), [before[0], before[2]].map(({ text, mid }) => [text, mid]));
+  for (const request of again) script.ok(request, { room: 'lobby', offset: 1, duplicate: true });
+  assert.deepEqual((await Promise.all(sends)).map(({ duplicate }) => duplicate), [true, undefined, true]);
+  assert.equal(chat.outbox.length, 0);
+});
+
+test('every mid is another, in every client', async (t) => {
+  const { Chat } = await loadClient();
+  const mids = new Set();
+  for (let client = 0; client < 20; client++) {
+    const script = new Script();
+    const chat = new Chat('ws://chat.example/', { WebSocket: script.WebSocket, clock: script.clock });
+    script.greet();
+    for (let at = 0; at < 5; at++) chat.send('lobby', 'x');
+    for (const { mid } of script.sent('send')) {
+      assert.ok(Buffer.byteLength(mid) <= 64);
+      mids.add(mid);
+    }
+    chat.close();
+  }
+  assert.equal(mids.size, 100);
+});
+
+test('on rate_limited nothing more is sent until retry_after_ms, and then it goes on in order', async (t) => {
+  const { chat, script } = await meet(t);
+  const sends = ['a', 'b', 'c'].map((text) => chat.send('lobby', text));
+  const requests = script.sent('send');
+  for (const request of requests) script.refuse(request, 'rate_limited', { retry_after_ms: 1500 });
+  chat.edit('lobby', 1, 'later');
+  script.clock.turn(1499);
+  assert.deepEqual(script.sent(), []);
+  script.clock.turn(1);
+  const again = script.sent();
+  assert.deepEqual(again.map(({ text, mid }) => [text, mid]), [...requests.map(({ text, mid }) => [text, mid]), ['later', again[3].mid]]);
+  for (const request of again) script.ok(request);
+  await Promise.all(sends);
+});
+
+test('what could not be stored is sent again with the same mid', async (t) => {
+  const { chat, script } = await meet(t);
+  const sent = chat.send('lobby', 'a');
+  const { mid, ...request } = script.one('send');
+  script.refuse(request, 'store_unavailable', { open: true, position: { epoch: 1, offset: 1 } });
+  script.clock.turn(1000);
+  const again = script.one('send');
+  assert.equal(again.mid, mid);
+  script.ok(again, { offset: 1, duplicate: true });
+  assert.equal((await sent).duplicate, true);
+});
+
+test('past dedupe_ms a change is uncertain and not sent again', async (t) => {
+  const { chat, script } = await meet(t, {}, { limits: { dedupe_ms: 60_000 } });
+  const sent = chat.send('lobby', 'a');
+  script.drop();
+  const waiting = chat.send('lobby', 'never sent before');
+  script.clock.time += 60_000;
+  script.comeBack({ limits: { dedupe_ms: 60_000 } });
+  assert.deepEqual(script.sent('send').map(({ text }) => text), ['never sent before']);
+  assert.equal(await codeOf(sent), 'uncertain');
+  assert.equal(chat.outbox.length, 1);
+  chat.close();
+  assert.equal(await codeOf(waiting), 'uncertain');
+});
+
+test('just before dedupe_ms it is sent again', async (t) => {
+  const { chat, script } = await meet(t, { reconnectMinMs: 0 }, { limits: { dedupe_ms: 60_000 } });
+  chat.send('lobby', 'a');
+  script.drop();
+  script.clock.time += 59_999;
+  script.comeBack({ limits: { dedupe_ms: 60_000 } });
+  assert.equal(script.sent('send').length, 1);
+});
+
+test('under another user a change is uncertain and not sent again', async (t) => {
+  const { chat, script } = await meet(t);
+  const sent = chat.send('lobby', 'a');
+  script.drop();
+  const written = chat.send('lobby', 'b');
+  script.comeBack({ user: 'u12', name: 'Ann 2' });
+  assert.deepEqual(script.sent('send'), []);
+  assert.deepEqual([await codeOf(sent), await codeOf(written)], ['uncertain', 'uncertain']);
+  assert.deepEqual(chat.outbox, []);
+});
+
+test('more than maxOutboxCount changes are refused with busy', async (t) => {
+  const { chat, script } = await meet(t, { maxOutboxCount: 2 });
+  script.drop();
+  chat.send('lobby', 'a');
+  chat.send('lobby', 'b');
+  await assert.rejects(chat.send('lobby', 'c'), ({ name, code }) => name === 'busy' && code === 212);
+  assert.deepEqual(chat.outbox.map(({ text, isSent }) => [text, isSent]), [['a', false], ['b', false]]);
+});
+
+test('a closed chat refuses, and what was on its way is uncertain', async (t) => {
+  const { chat, script } = await meet(t);
+  const sent = chat.send('lobby', 'a');
+  const asked = chat.rooms();
+  script.refuse(script.sent('send')[0], 'rate_limited', { retry_after_ms: 1000 });
+  const waiting = chat.send('lobby', 'b');
+  chat.close();
+  assert.deepEqual(await Promise.all([sent, asked, waiting, chat.send('lobby', 'c'), chat.rooms()].map(codeOf)),
+    ['uncertain', 'closed', 'closed', 'closed', 'closed']);
+  assert.equal(script.socket.closedWith, 1000);
+  assert.equal(script.clock.timerCount, 0);
+});
+
+// ---- the connection
+
+test('a heartbeat is sent when nothing else was for heartbeat_ms', async (t) => {
+  const { script } = await meet(t, {}, { heartbeat_ms: 10_000 });
+  script.clock.turn(9_999);
+  assert.deepEqual(script.sent(), []);
+  script.clock.turn(1);
+  assert.deepEqual(script.sent(), [{}]);
+  script.clock.turn(9_999);
+  assert.deepEqual(script.sent(), []);
+});
+
+test('whoever says something needs no heartbeat', async (t) => {
+  const { chat, script } = await meet(t, {}, { heartbeat_ms: 10_000 });
+  script.clock.turn(6000);
+  chat.typing('lobby');
+  script.clock.turn(6000);
+  assert.deepEqual(script.sent().map((request) => request.do), ['typing']);
+  script.clock.turn(4000);
+  assert.deepEqual(script.sent(), [{}]);
+});
+
+test('where timers sleep, what the server says brings the heartbeat out', async (t) => {
+  const { script } = await meet(t, {}, { heartbeat_ms: 10_000 });
+  script.clock.time += 20_000; // no timer runs
+  script.say({});
+  assert.deepEqual(script.sent(), [{}]);
+  script.say({});
+  assert.deepEqual(script.sent(), []);
+});
+
+test('a server that is silent for a heartbeat and the patience more is dead', async (t) => {
+  const { chat, script } = await meet(t, {}, { heartbeat_ms: 10_000 });
+  script.clock.turn(15_000);
+  script.say({});
+  script.clock.turn(19_999);
+  assert.equal(chat.state, 'open');
+  script.clock.turn(1);
+  assert.equal(chat.state, 'waiting');
+  assert.equal(script.socket.closedWith, 1000);
+});
+
+test('what a dead connection still says is not heard', async (t) => {
+  const { chat, script } = await meet(t);
+  await script.join(chat, 'lobby');
+  const heard = collect(chat, 'message');
+  const { onmessage, onclose } = script.socket;
+  script.drop();
+  onmessage({ data: JSON.stringify(said(1, 'late')) });
+  onclose({ code: 4002, reason: '' });
+  assert.deepEqual(heard, []);
+  assert.equal(chat.state, 'waiting');
+});
+
+test('a connection that is not open in time is left', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options({ helloTimeoutMs: 5000 }));
+  t.after(() => chat.close());
+  script.open();
+  script.clock.turn(4999);
+  assert.equal(chat.state, 'connecting');
+  script.clock.turn(1);
+  assert.equal(chat.state, 'waiting');
+});
+
+test('the waits between tries double to the maximum, each anywhere below', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options({ random: () => 1, reconnectMinMs: 100, reconnectMaxMs: 1500 }));
+  t.after(() => chat.close());
+  const waits = [];
+  for (let at = 0; at < 6; at++) {
+    script.drop();
+    waits.push(chat.retryAt - script.clock.time);
+    script.clock.turn(chat.retryAt - script.clock.time);
+  }
+  assert.deepEqual(waits, [100, 200, 400, 800, 1500, 1500]);
+  script.greet();
+  script.drop(); // at once: that was no good connection
+  assert.equal(chat.retryAt - script.clock.time, 1500);
+  script.clock.turn(1500);
+  script.greet();
+  script.clock.turn(10_000);
+  script.drop();
+  assert.equal(chat.retryAt - script.clock.time, 100);
+});
+
+test('the waits are spread over the whole range', async (t) => {
+  const { Chat } = await loadClient();
+  const waits = [];
+  for (let at = 0; at < 10; at++) {
+    const script = new Script();
+    const chat = new Chat('ws://chat.example/', script.options({ random: () => at / 10, reconnectMinMs: 1000 }));
+    script.drop();
+    waits.push(chat.retryAt - script.clock.time);
+    chat.close();
+  }
+  assert.deepEqual(waits, [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]);
+});
+
+test('after bye it comes back in the window that was given', async (t) => {
+  const { chat, script } = await meet(t, { random: () => 0.5 });
+  script.say(transcripts().event('bye'));
+  script.drop(4202, 'restart');
+  assert.equal(chat.retryAt - script.clock.time, 4250);
+});
+
+for (const [codes, state] of [
+  [[4000, 4002, 4003, 4004, 4099, 1002, 1003, 1007, 1008, 1009], 'closed'],
+  [[4100, 4102, 4199, 4200, 4204, 4299, 1000, 1001, 1005, 1006, 1011, 1012, 1013], 'waiting'],
+]) {
+  for (const code of codes) {
+    test(`after ${code} it is ${state}`, async (t) => {
+      const { chat, script } = await meet(t);
+      const states = collect(chat, 'state');
+      script.drop(code, 'why');
+      assert.equal(chat.state, state);
+      assert.deepEqual(states.map((event) => [event.state, event.code, event.reason]), [[state, code, 'why']]);
+      if (state === 'closed') assert.deepEqual(chat.closed, { code, reason: 'why', error: undefined });
+      script.clock.turn(state === 'closed' ? 60_000 : chat.retryAt - script.clock.time);
+      assert.equal(script.sockets.length, state === 'closed' ? 1 : 2);
+    });
+  }
+}
+
+test('after 4100 it waits about as long as it ever does', async (t) => {
+  for (const [random, wait] of [[0, 15_000], [1, 30_000]]) {
+    const { chat, script } = await meet(t, { random: () => random });
+    script.drop(4100);
+    assert.equal(chat.retryAt - script.clock.time, wait);
+  }
+});
+
+test('a fresh token is asked for at every hello', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  let count = 0;
+  const chat = new Chat('ws://chat.example/', script.options({ token: async () => `t${++count}` }));
+  t.after(() => chat.close());
+  await settle();
+  assert.equal(script.greet().token, 't1');
+  script.drop();
+  script.clock.turn(1000);
+  await settle();
+  assert.equal(script.open().token, 't2');
+});
+
+test('a token that cannot be had is told, and asked for again later', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  let count = 0;
+  const token = () => {
+    if (++count === 1) throw new Error('the shop is closed');
+    return 'good';
+  };
+  const chat = new Chat('ws://chat.example/', script.options({ token }));
+  t.after(() => chat.close());
+  const errors = collect(chat, 'error');
+  await settle();
+  assert.equal(errors[0].error.message, 'the shop is closed');
+  assert.equal(chat.state, 'waiting');
+  script.clock.turn(1000);
+  await settle();
+  assert.equal(script.open().token, 'good');
+});
+
+test('with a token function 4001 is tried once anew, and then it is the end', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options({ token: () => 'same' }));
+  t.after(() => chat.close());
+  await settle();
+  script.greet();
+  script.drop(4001, 'the token has ended');
+  assert.equal(chat.state, 'waiting');
+  script.clock.turn(1000);
+  await settle();
+  script.open();
+  script.drop(4001);
+  assert.equal(chat.state, 'closed');
+});
+
+test('without a token function 4001 is the end', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options({ token: 'text' }));
+  script.open();
+  script.drop(4001);
+  assert.equal(chat.state, 'closed');
+});
+
+test('a session that is not valid any more is forgotten, and the rooms are joined anew', async (t) => {
+  const { chat, script } = await meet(t);
+  await script.join(chat, 'lobby', page(['one']));
+  script.drop();
+  script.clock.turn(1000);
+  const hello = script.open();
+  assert.equal(hello.resume.session, 's3cr3t');
+  script.refuse(hello, 'unauthorized');
+  script.clock.turn(1000);
+  const fresh = script.open();
+  assert.equal(fresh.resume, undefined);
+  script.welcome(fresh, { session: 'n3w' });
+  const { since, room } = script.one('join');
+  assert.deepEqual([room, since.offset], ['lobby', 1]);
+});
+
+test('the token is refreshed before it ends', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  let count = 0;
+  const chat = new Chat('ws://chat.example/', script.options({ token: () => `t${++count}`, heartbeatMs: 1e9 }));
+  t.after(() => chat.close());
+  await settle();
+  script.greet({ heartbeat_ms: 1e9, expires_at: script.clock.time + 100_000 });
+  script.clock.turn(80_000);
+  await settle();
+  const { id, token } = script.one('refresh');
+  assert.equal(token, 't2');
+  script.ok({ id }, { expires_at: script.clock.time + 50_000 });
+  script.clock.turn(40_000);
+  await settle();
+  assert.equal(script.one('refresh').token, 't3');
+});
+
+test('a hello that is refused is the end, with the reason and what is suggested', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options({ name: 'Ann' }));
+  const waiting = chat.send('lobby', 'hi');
+  const { error } = transcripts().refusal('name_taken');
+  script.say({ id: script.open().id, error });
+  assert.equal(chat.state, 'closed');
+  assert.deepEqual([chat.closed.error.name, chat.closed.error.suggestion], ['name_taken', 'Ann 2']);
+  assert.equal(await codeOf(waiting), 'name_taken');
+});
+
+test('a hello that is refused for now is tried again, not before the time that was given', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options());
+  t.after(() => chat.close());
+  script.refuse(script.open(), 'rate_limited', { retry_after_ms: 90_000 });
+  assert.equal(chat.retryAt - script.clock.time, 90_000);
+});
+
+test('a name that one holds oneself by an older connection is waited for', async (t) => {
+  const { chat, script } = await meet(t);
+  script.drop();
+  script.clock.turn(1000);
+  script.refuse(script.open(), 'name_taken', { suggestion: 'Ann 2' });
+  assert.equal(chat.state, 'waiting');
+});
+
+test('coming online ends the wait, unless the server has set it', async (t) => {
+  const listeners = new Set();
+  globalThis.addEventListener = (kind, listener) => kind === 'online' && listeners.add(listener);
+  globalThis.removeEventListener = (kind, listener) => listeners.delete(listener);
+  t.after(() => {
+    delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
+  });
+  const { chat, script } = await meet(t);
+  const online = () => [...listeners].forEach((listener) => listener());
+  online();
+  assert.equal(script.sockets.length, 1);
+  script.drop();
+  online();
+  assert.equal(script.sockets.length, 2);
+  script.greet();
+  script.drop(4100);
+  online();
+  assert.equal(script.sockets.length, 2);
+  chat.reconnect(); // people may
+  assert.equal(script.sockets.length, 3);
+  chat.close();
+  assert.equal(listeners.size, 0);
+});
+
+test('the states are told, in order, to those who listen and to those who iterate', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options());
+  const iterated = (async () => {
+    const states = [];
+    for await (const { on, state } of chat) if (on === 'state') states.push(state);
+    return states;
+  })();
+  const heard = collect(chat, 'state');
+  await settle();
+  script.greet();
+  script.drop();
+  script.clock.turn(500);
+  chat.close();
+  assert.deepEqual(heard.map(({ state }) => state), ['open', 'waiting', 'connecting', 'closed']);
+  assert.deepEqual(await iterated, ['connecting', 'open', 'waiting', 'connecting', 'closed'].slice(1));
+});
+
+test('a listener that throws harms nobody else', async (t) => {
+  const { chat, script } = await meet(t);
+  await script.join(chat, 'lobby');
+  const thrown = [];
+  const original = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.once('uncaughtException', (error) => thrown.push(error.message));
+  chat.on('message', () => { throw new Error('mine'); });
+  const heard = collect(chat, 'message');
+  script.say(said(1, 'one'), said(2, 'two'));
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => thrown.push(error.message));
+  await settle();
+  process.removeAllListeners('uncaughtException');
+  for (const listener of original) process.on('uncaughtException', listener);
+  assert.equal(heard.length, 2);
+  assert.deepEqual(thrown, ['mine', 'mine']);
+});
+
+test('what is no JSON, or has no meaning, is told or ignored, and the chat goes on', async (t) => {
+  const { chat, script } = await meet(t);
+  const errors = collect(chat, 'error');
+  script.socket.onmessage({ data: '{' });
+  script.say({}, { on: 'news', room: 'lobby' }, { id: 99, ok: {} }, { on: 'message', room: 'nowhere', epoch: 1, offset: 1 });
+  script.say({ error: { code: 120, name: 'bad_request', message: 'no' } });
+  assert.deepEqual(errors.map(({ error }) => error.name), ['SyntaxError', 'bad_request']);
+  assert.equal(chat.state, 'open');
+});
+
+test('WELCOME is what the transcripts say', () => {
+  const { time, ...ok } = transcripts().reply('hello').ok;
+  assert.deepEqual(WELCOME, ok);
+});
