@@ -34,11 +34,14 @@ export class Log {
 
   /** Takes the next record. `asOf`: the offset up to which a message in it is shown folded already; 0 if that is not known. */
   take(record, asOf, self) {
-    this.position = positionOf(record);
-    const { on, offset, of } = record;
+    const { on, epoch, offset, of } = record;
+    // In a new epoch, what came behind the predecessor is lost, also where only a message shows that it was there.
+    if (epoch !== this.position.epoch) this.doubt(record.prev?.offset ?? 0, offset);
+    this.position = { epoch, offset };
     if (on === 'message') {
       const { message } = record;
-      this.put(message, asOf);
+      // Where a newer page has come meanwhile, what is older than that would leave a hole.
+      if (!(offset < this.entries[0]?.message.offset)) this.put(message, asOf);
       if (message.user !== self && offset > this.read) this.unread += 1;
     } else if (on === 'edit') {
       this.change(of, offset, (message, entry) => {
@@ -105,9 +108,14 @@ export class Log {
   rollback(to) {
     const end = this.index(to.offset + 1);
     const dropped = this.entries.splice(end).map(({ message }) => message);
-    this.isStale ||= this.entries.some(({ touched }) => touched > to.offset);
+    this.doubt(to.offset);
     this.position = positionOf(to);
     return dropped;
+  }
+
+  /** Changes between these offsets are not in the log: does a message show one? */
+  doubt(from, to = Infinity) {
+    this.isStale ||= this.entries.some(({ touched }) => touched > from && (touched < to || touched === Infinity));
   }
 
   markRead(offset, self) {

@@ -16,6 +16,7 @@ export class Requests {
   #mids;
   #lastMid = 0;
   #pausedUntil = 0;
+  #isRefused = false; // what was said behind a refused change may be refused, too
 
   /**
    * `owner`: `isOpen`, `user`, `limits`, `now()`, `write(document)`, `timers`; `changed()`: the outbox is another, `failed(error,
@@ -105,6 +106,9 @@ export class Requests {
     const now = this.#owner.now();
     if (!this.#owner.isOpen || now < this.#pausedUntil) return;
     let unanswered = this.outbox.filter(({ id }) => id !== null).length;
+    // Until that is known, nothing new is sent, which would overtake it.
+    this.#isRefused &&= unanswered > 0;
+    if (this.#isRefused) return;
     for (const change of this.outbox.filter(({ id }) => id === null)) {
       if (unanswered >= UNANSWERED_COUNT) break;
       if (change.at !== null && now - change.at >= (limits.dedupe_ms ?? DEDUPE_MS)) {
@@ -129,6 +133,7 @@ export class Requests {
       this.#settle(change, error, ok);
     } else {
       const now = this.#owner.now();
+      this.#isRefused = true;
       this.#pausedUntil = Math.max(this.#pausedUntil, now + (error.retry_after_ms ?? RETRY_MS));
       this.#owner.timers.arm('pause', this.#pausedUntil - now, () => this.#pump());
     }

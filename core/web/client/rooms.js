@@ -52,6 +52,7 @@ export class Rooms {
       } else if (!log.held) {
         this.#rollback(log, answer);
         log.position = positionOf(answer);
+        log.doubt(answer.offset);
       }
     } else {
       this.#reset(log, answer, isKnown);

@@ -59,6 +59,19 @@ class HandClock {
   }
 }
 
+/** An open chat, with the script of its server. */
+async function meet(t, options, welcome) {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options({ name: 'Ann', ...options }));
+  t.after(() => chat.close());
+  script.greet(welcome);
+  return { chat, script };
+}
+
+/** By which name it fails. */
+const codeOf = async (promise) => (await promise.then(() => ({ name: 'fulfilled' }), (error) => error)).name;
+
 /** Lets promises that are settled be heard. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -210,4 +223,4 @@ function transcripts() {
   return { event: get('events'), refusal: get('refusals'), reply: get('replies'), request: get('requests') };
 }
 
-module.exports = { ROOT, EPOCH, WELCOME, Script, HandClock, loadClient, seeded, settle, page, message, said, changed, collect, transcripts };
+module.exports = { ROOT, EPOCH, WELCOME, Script, HandClock, loadClient, meet, codeOf, seeded, settle, page, message, said, changed, collect, transcripts };
