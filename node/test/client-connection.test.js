@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 
-const { Script, WELCOME, loadClient, meet, codeOf, settle, said, collect, transcripts } = require('./client/script.js');
+const { Script, WELCOME, loadClient, meet, codeOf, settle, page, said, collect, transcripts } = require('./client/script.js');
 
 test('a heartbeat is sent when nothing else was for heartbeat_ms', async (t) => {
   const { script } = await meet(t, {}, { heartbeat_ms: 10_000 });
