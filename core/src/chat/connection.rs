@@ -82,7 +82,7 @@ pub(crate) enum Phase {
     /// It has not said hello.
     New(Box<Knock>),
     /// The host is asked about its hello.
-    Asking,
+    Asking(Box<Knock>),
     /// It goes on with this session.
     In(SessionKey),
     /// It is about to be closed.

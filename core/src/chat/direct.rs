@@ -28,12 +28,18 @@ impl Chat {
             return Err(no_user(user));
         }
         let name = RoomName::direct(me, &other);
-        if let Some(key) = self.rooms.find(&name) {
+        let pairs = [(me, &other), (&other, me)];
+        // Who was forgotten meanwhile is in it anew.
+        let is_new = |chat: &Chat, user: &UserId, with: &UserId| {
+            chat.users.get(user).is_some_and(|known| !known.directs().contains(with))
+        };
+        if let Some(key) = self.rooms.find(&name)
+            && !pairs.iter().any(|&(user, with)| is_new(self, user, with))
+        {
             return Ok(key);
         }
         for user in [me, &other] {
-            let count =
-                self.users.get(user).and_then(|user| user.talk.as_ref()).map_or(0, |talk| talk.directs.len());
+            let count = self.users.get(user).map_or(0, |user| user.directs().len());
             if count >= MAX_DIRECTS {
                 let words = format!("{user} has {count} direct rooms, which is as many as may be");
                 return Err(refused(ErrorCode::TooMany, &words));
@@ -42,12 +48,13 @@ impl Chat {
         let key = self.find_or_make(&name, at)?;
         self.rooms.get_mut(key).direct = Some(Box::new([me.clone(), other.clone()]));
         self.rooms.hold(key);
-        for (user, with) in [(me, &other), (&other, me)] {
+        for (user, with) in pairs {
+            if !is_new(self, user, with) {
+                continue;
+            }
             if let Some(user) = self.users.get_mut(user) {
                 user.talk().directs.push(with.clone());
             }
-        }
-        for user in [me, &other] {
             for live in self.live(user) {
                 self.enter_direct(&live, key, at);
                 self.notify_joined(live.connection, key, at);
@@ -59,9 +66,8 @@ impl Chat {
     /// Puts a session into all direct rooms of its user.
     pub(super) fn enter_directs(&mut self, caller: &Caller, at: &mut Moment<'_>) {
         let user = &caller.who.user;
-        let directs =
-            self.users.get(user).and_then(|user| user.talk.as_ref()).map(|talk| talk.directs.clone());
-        for other in directs.unwrap_or_default() {
+        let directs = self.users.get(user).map_or(Vec::new(), |user| user.directs().to_vec());
+        for other in directs {
             if let Some(key) = self.rooms.find(&RoomName::direct(user, &other)) {
                 self.enter_direct(caller, key, at);
             }

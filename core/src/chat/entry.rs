@@ -12,6 +12,7 @@ use super::effect::Effect;
 use super::page::PAGE_BYTES;
 use super::requests::Waiting;
 use super::room::RoomKey;
+use super::session::{Session, SessionKey};
 use super::talk::{Caller, Outcome, refused};
 use super::{Chat, Moment};
 
@@ -64,7 +65,8 @@ impl Chat {
         Ok(Outcome::Page(Some(key), Reply::Joined(entered)))
     }
 
-    /// Comes back to a room. Who is in it no longer may come in again, if the host need not be asked.
+    /// Comes back to a room. Who is in it no longer comes in again, unless they were taken out or the host has to be
+    /// asked: then they have to join.
     pub(super) fn come_back(
         &mut self,
         caller: &Caller,
@@ -80,10 +82,13 @@ impl Chat {
                     self.enter_directs(caller, at);
                     self.room_of(caller, name)?
                 } else {
-                    if self.settings.ask_may_join {
+                    let room = self.room_name_of(name)?;
+                    let was_removed = |session: &Session| session.removed.contains(&room);
+                    if self.settings.ask_may_join
+                        || self.sessions.get(caller.session).is_some_and(was_removed)
+                    {
                         return Err(not_member);
                     }
-                    let room = self.room_name_of(name)?;
                     self.check_join(caller, &room, at)?;
                     self.put_in(caller, &room, at)?
                 }
@@ -156,6 +161,7 @@ impl Chat {
         let Some(session) = self.sessions.get_mut(caller.session) else { return Ok(key) };
         if !session.rooms.contains(&key) {
             session.rooms.push(key);
+            session.removed.retain(|other| other != room);
             self.rooms.enter(key);
             self.come(key, caller.connection, caller.who.clone(), at);
             self.show_to(caller.connection, key, &caller.who.user, at);
@@ -195,12 +201,7 @@ impl Chat {
     }
 
     /// Takes a session out of a room.
-    pub(super) fn take_out(
-        &mut self,
-        session: super::session::SessionKey,
-        key: RoomKey,
-        at: &mut Moment<'_>,
-    ) {
+    pub(super) fn take_out(&mut self, session: SessionKey, key: RoomKey, at: &mut Moment<'_>) {
         let Some(who) = self.session_user(session).map(|user| user.who.clone()) else { return };
         let Some(left) = self.sessions.get_mut(session) else { return };
         let Some(index) = left.rooms.iter().position(|room| *room == key) else { return };
@@ -223,8 +224,14 @@ impl Chat {
             };
             let connection = held.connection;
             self.take_out(session, key, at);
+            let room = self.rooms.get(key).name.clone();
+            if let Some(session) = self.sessions.get_mut(session) {
+                if session.removed.len() == MAX_REMOVED {
+                    session.removed.remove(0);
+                }
+                session.removed.push(room.clone());
+            }
             if let Some(connection) = connection {
-                let room = self.rooms.get(key).name.clone();
                 let happening = Happening::Removed { room, reason: reason.to_owned() };
                 at.push(Effect::Notify { connection, room: None, happening });
             }
@@ -238,10 +245,13 @@ impl Chat {
     /// The live v1 connections of a user, with their sessions.
     pub(super) fn live(&self, user: &UserId) -> Vec<Caller> {
         let Some(known) = self.users.get(user) else { return Vec::new() };
-        let caller = |key: &super::session::SessionKey| {
+        let caller = |key: &SessionKey| {
             let connection = self.sessions.get(*key)?.connection?;
             Some(Caller { connection, id: None, session: *key, who: Arc::clone(&known.who) })
         };
         known.sessions.iter().filter_map(caller).collect()
     }
 }
+
+/// How many rooms that it was taken out of a session remembers.
+const MAX_REMOVED: usize = 100;

@@ -77,9 +77,8 @@ impl Chat {
         let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk()) else {
             return Flow::Discard;
         };
-        let Phase::New(knock) = std::mem::replace(&mut talk.phase, Phase::Asking) else {
-            return Flow::Discard;
-        };
+        let Phase::New(knock) = std::mem::replace(&mut talk.phase, Phase::Gone) else { return Flow::Discard };
+        talk.phase = Phase::Asking(knock.clone());
         let name = greeting.name.clone();
         let subject = self.admit_subject(*knock, name, token);
         let waiting = Waiting::Hello { id, greeting: Box::new(greeting) };
@@ -122,6 +121,13 @@ impl Chat {
         at: &mut Moment<'_>,
     ) -> Flow {
         let words = refusal.message.clone();
+        // Another hello may be right.
+        if let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk())
+            && let Phase::Asking(knock) = &mut talk.phase
+        {
+            talk.phase = Phase::New(std::mem::take(knock));
+            self.timers.set(at.now.ticks_ms + self.settings.hello_timeout_ms, Due::Hello(connection));
+        }
         let flow = self.settle(connection, id, Err(refusal), at);
         match cause {
             None => flow,

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) rooms: Vec<RoomKey>,
     /// Rooms that the host lets it into, though they are private.
     pub(crate) invited: Vec<RoomName>,
+    /// Rooms that it was taken out of, the latest last: into these it comes by joining alone.
+    pub(crate) removed: Vec<RoomName>,
     /// Grows each time that somebody takes it over: timers of before are void.
     pub(crate) turn: u64,
     secret: Box<str>,
@@ -68,6 +70,7 @@ impl Sessions {
             holder: connection,
             rooms: Vec::new(),
             invited: Vec::new(),
+            removed: Vec::new(),
             turn: 0,
             secret,
         };
@@ -209,6 +212,11 @@ impl User {
     /// Whether they have blocked anybody.
     pub(crate) fn blocks_some(&self) -> bool {
         self.talk.as_ref().is_some_and(|talk| !talk.blocked.is_empty())
+    }
+
+    /// With whom they have a direct room.
+    pub(crate) fn directs(&self) -> &[UserId] {
+        self.talk.as_ref().map_or(&[], |talk| &talk.directs)
     }
 
     pub(crate) fn read(&self, room: &str) -> u64 {

@@ -62,7 +62,7 @@ impl Chat {
                 let result = self.asked(&caller, request, at);
                 self.settle(connection, id, result, at)
             }
-            (Phase::Asking | Phase::Gone, _) => Flow::Discard,
+            (Phase::Asking(_) | Phase::Gone, _) => Flow::Discard,
         }
     }
 
