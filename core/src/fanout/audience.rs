@@ -197,13 +197,17 @@ impl<T: Copy + Default> Audience<T> {
         None
     }
 
+    /// Up to where the lane has got something.
+    pub(crate) fn lane_end(&self) -> Mark {
+        self.end
+    }
+
     /// Up to where the turn under way goes.
     pub(crate) fn turn_end(&self) -> Mark {
         Mark(self.end.0.wrapping_sub(self.gathered.len() as u32))
     }
 
     /// How far the lane was when a member was shown something last; sooner, if it came later or was caught up.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nobody leaves a lane while it lags yet"))]
     pub(crate) fn position(&self, index: u32) -> T {
         match &self.turn {
             Some(running) if index as usize >= running.next => running.before,

@@ -366,6 +366,7 @@ impl Shard {
         let connection = &mut self.connections[slot as usize];
         connection.id = id;
         connection.dialect = dialect;
+        connection.beat_every(self.settings.heartbeat_interval_ms);
         connection.terms = Terms::of(wanted.upgrade.deflate.as_ref());
         // What a v1 connection's token is, only its first message says.
         if !self.settings.ask_admit || dialect == Dialect::V1 {

@@ -58,6 +58,10 @@ pub(super) struct Connection {
     pub(super) resting: bool,
     /// How often it was read before it was a WebSocket, or after its answer.
     pub(super) read_count: u8,
+    /// It speaks v1 and is not read, until everything that waits for it has left.
+    pub(super) choked: bool,
+    /// How often a v1 connection is sent something at least, in tenths of a second so that it is small.
+    heartbeat_tenths: u16,
     /// The peer will send nothing more.
     pub(super) read_closed: bool,
     /// It stands in the shard's list of what is to be read.
@@ -149,9 +153,19 @@ impl Connection {
             pinged: false,
             resting: false,
             read_count: 0,
+            choked: false,
+            heartbeat_tenths: u16::MAX,
             read_closed: false,
             is_ready: false,
         }
+    }
+
+    pub(super) fn heartbeat_interval_ms(&self) -> u64 {
+        u64::from(self.heartbeat_tenths) * 100
+    }
+
+    pub(super) fn beat_every(&mut self, interval_ms: u64) {
+        self.heartbeat_tenths = u16::try_from(interval_ms / 100).unwrap_or(u16::MAX).max(1);
     }
 
     /// Where it comes from, whatever trusted proxies are between; `None` for a Unix socket, and when the peer is

@@ -32,7 +32,7 @@ impl Lane {
 }
 
 /// Up to where lanes of a connection had got something: what it is sent next comes behind that.
-pub(super) type Ends = Few<(LaneKey, Mark)>;
+pub(crate) type Ends = Few<(LaneKey, Mark)>;
 
 /// Something for a shard to do to one connection, in the order of happening.
 #[derive(Debug)]
@@ -45,24 +45,33 @@ pub(super) struct Delivery {
 #[derive(Debug)]
 pub(super) enum Act {
     /// It is in a lane: what the lane gets from this mark on is for it. `top`: the room's newest record then.
-    Enter { lane: LaneKey, from: Mark, top: Position },
+    Enter { key: LaneKey, lane: Lane, from: Mark, top: Position },
     /// It is in a lane no longer: what the lane got up to this mark is for it, and nothing more.
     Exit { lane: LaneKey, lane_end: Mark },
     /// These frames are for it, after what its lanes had got by these marks.
     Frames { frames: Bytes, behind: Ends },
     /// Close it, after what its lanes had got by these marks.
     Close { code: u16, reason: String, behind: Ends },
-    /// It is sent something at least that often, and is expected to send something as often.
-    Heartbeat { interval_ms: u64 },
-    /// It may be read again, not before this moment.
+    /// It may be read again, not before this moment; of those who speak v1, not before all that waits has left.
     Release { at_ms: u64 },
+    /// A v1 connection is sent something at least this often from now on, and has to send something as often.
+    Heartbeat { interval_ms: u64 },
     /// The host lets it in.
     Admitted { given: Option<Given> },
     /// The host does not.
     Denied { reason: String },
 }
 
-/// What a connection was not shown while it lagged.
+/// What a v1 connection was not shown of its rooms while it lagged.
+#[derive(Debug, Default)]
+pub(crate) struct MissedRooms {
+    /// The missing records, or what says that there is a gap.
+    pub(crate) frames: Bytes,
+    /// They are everything of these lanes up to these marks.
+    pub(crate) ends: Ends,
+}
+
+/// What a tutorial connection was not shown while it lagged.
 #[derive(Debug)]
 pub(crate) enum Missed {
     /// These whole frames are everything up to this mark of its lane.
@@ -198,7 +207,7 @@ impl Dispatch {
         if let (Some(room), Some(viewer)) = (lane.room, lane.viewer) {
             self.viewers.entry(room).or_default().push(viewer);
         }
-        self.push_to(connection, Act::Enter { lane: key, from, top });
+        self.push_to(connection, Act::Enter { key, lane, from, top });
     }
 
     /// Takes a connection out of a lane: it has what the lane got so far, and nothing more of it.
@@ -313,6 +322,11 @@ impl Dispatch {
         self.gathered.iter().enumerate().map(waits).sum()
     }
 
+    /// How many bytes of frames for single connections have gathered for a shard.
+    pub(super) fn personal_bytes(&self, shard: ShardKey) -> usize {
+        self.gathered[usize::from(shard.0)].bytes
+    }
+
     /// How many bytes wait to be sent, for the shard for which it is most.
     pub(super) fn waiting_bytes(&self) -> usize {
         let bytes = |(index, gathered): (usize, &Gathered)| {
@@ -326,8 +340,15 @@ impl Dispatch {
         seat.lanes.as_slice().first().map_or(Mark::default(), |&lane| self.lanes.end(lane, seat.shard))
     }
 
+    /// The lanes of a room that a connection is in: one, except while it changes from one to the other.
+    pub(super) fn lanes_in(&self, connection: ConnectionId, room: Option<RoomKey>) -> Vec<Lane> {
+        let lanes = self.find(connection).map_or(&[][..], |seat| seat.lanes.as_slice());
+        let lanes = lanes.iter().filter_map(|&lane| self.lanes.key(lane));
+        lanes.filter(|lane| lane.room == room).collect()
+    }
+
     /// Up to where the lanes of a connection have got something: those of a room, or all.
-    fn ends(&self, seat: &Seat, room: Option<RoomKey>) -> Ends {
+    pub(super) fn ends(&self, seat: &Seat, room: Option<RoomKey>) -> Ends {
         let end = |lane: LaneKey| (lane, self.lanes.end(lane, seat.shard));
         let is_meant =
             |&lane: &LaneKey| room.is_none() || self.lanes.key(lane).is_some_and(|lane| lane.room == room);
@@ -374,7 +395,7 @@ mod tests {
         words.extend(outgoing.deliveries.into_iter().map(|delivery| {
             let who = delivery.connection.0;
             match delivery.act {
-                Act::Enter { lane, from, .. } => format!("{who} enters {} at {}", lane.0, from.0),
+                Act::Enter { key, from, .. } => format!("{who} enters {} at {}", key.0, from.0),
                 Act::Exit { lane, lane_end } => format!("{who} exits {} at {}", lane.0, lane_end.0),
                 Act::Frames { behind, .. } => format!("{who} gets something behind {:?}", numbers(&behind)),
                 Act::Close { behind, .. } => format!("{who} is closed behind {:?}", numbers(&behind)),

@@ -25,7 +25,7 @@ use crate::id::{ConnectionId, Position};
 use crate::message::Payload;
 use crate::time::Now;
 
-use super::dispatch::{Act, Dispatch, Lane, Missed, Outgoing};
+use super::dispatch::{Act, Dispatch, Ends, Lane, Missed, MissedRooms, Outgoing};
 use super::receipts::Receipts;
 use super::show::Ended;
 
@@ -230,6 +230,11 @@ impl Hub {
     /// The shards for which there is something to send, a bit for each.
     pub(crate) fn waiting(&self) -> u64 {
         self.dispatch.waiting()
+    }
+
+    /// How many bytes of frames for single connections have gathered for a shard.
+    pub(super) fn personal_bytes(&self, shard: ShardKey) -> usize {
+        self.dispatch.personal_bytes(shard)
     }
 
     /// How many bytes wait to be sent, for the shard for which it is most.

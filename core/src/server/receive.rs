@@ -21,6 +21,8 @@ enum End {
     Held,
     /// The host's queue has no place.
     Parked,
+    /// It has been answered much already: the others are next.
+    Later,
     /// The chat will close it.
     Discard,
     /// It broke the protocol.
@@ -85,10 +87,36 @@ impl Shard {
         }
     }
 
+    /// Lets a connection be read again that was held. One that speaks v1 was perhaps sent a page, and is read on when
+    /// that has left.
+    pub(super) fn let_go(&mut self, slot: u32, id: ConnectionId) {
+        match self.find_talking(slot, id) {
+            Some(connection)
+                if connection.dialect == Dialect::V1 && connection.held && connection.outbox.is_some() =>
+            {
+                connection.held = false;
+                connection.choked = true;
+            }
+            _ => self.read_again(slot, id),
+        }
+    }
+
+    /// Reads a v1 connection no further, until it has taken what waits, if that is too much after what it was sent.
+    pub(super) fn choke(&mut self, slot: u32, id: ConnectionId) {
+        let lag_bytes = self.settings.lag_bytes;
+        if let Some(connection) = self.find(slot, id)
+            && connection.dialect == Dialect::V1
+            && matches!(connection.phase, Phase::Open)
+            && connection.waiting_bytes() > lag_bytes
+        {
+            connection.choked = true;
+        }
+    }
+
     fn receive_from(&mut self, slot: u32, buffer: &mut [u8]) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         connection.is_ready = false;
-        if connection.held || connection.resting {
+        if connection.held || connection.choked || connection.resting {
             // Its release makes it ready again; a peer that is gone is noticed then, or by what it is sent.
             return;
         }
@@ -150,11 +178,14 @@ impl Shard {
         }
         match end {
             None | Some(End::Discard) => {}
-            Some(End::Held | End::Parked) => {
+            Some(end @ (End::Held | End::Parked | End::Later)) => {
                 if at < bytes.len()
                     && let Some(connection) = self.connections.get_mut(slot as usize)
                 {
                     connection.unread = Some(Box::new(bytes[at..].into()));
+                }
+                if matches!(end, End::Later) {
+                    self.make_ready(slot);
                 }
             }
             Some(End::Violation(violation)) => self.fail_after_answers(slot, violation),
@@ -171,7 +202,9 @@ impl Shard {
         replies: &mut Vec<u8>,
     ) -> Option<End> {
         let now = self.now;
-        let rate = self.settings.control_rate;
+        let (rate, shard) = (self.settings.control_rate, self.key);
+        // How many bytes its texts have been answered with.
+        let mut answered = 0;
         let connection = self.connections.get_mut(slot as usize)?;
         let rules = WireRules { deflate: connection.terms.is_on(), ..self.settings.wire };
         let id = connection.id;
@@ -197,10 +230,16 @@ impl Shard {
                     let first = !std::mem::replace(&mut connection.spoke, true);
                     connection.named = true;
                     let flow = self.shared.with(|hub| match connection.dialect {
-                        Dialect::V1 => hub.request(id, text, now),
+                        Dialect::V1 => {
+                            let before = hub.personal_bytes(shard);
+                            let flow = hub.request(id, text, now);
+                            answered += hub.personal_bytes(shard).saturating_sub(before);
+                            flow
+                        }
                         _ => hub.text(id, text, first, now),
                     });
                     match flow.unwrap_or(Flow::Discard) {
+                        Flow::Go if answered > self.settings.lag_bytes => return Some(End::Later),
                         Flow::Go => continue,
                         Flow::Discard => return Some(End::Discard),
                         Flow::Hold => connection.held = true,

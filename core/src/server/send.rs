@@ -4,41 +4,57 @@ use std::io::{ErrorKind, IoSlice};
 
 use bytes::Bytes;
 
-use crate::dialect::close_code;
+use crate::dialect::{close_code, v1};
+use crate::event::Dialect;
+use crate::fanout::LaneKey;
 use crate::id::ConnectionId;
 use crate::push::Cause;
-use crate::wire::close_frame;
+use crate::push::reply::Happening;
+use crate::wire::{Kind, close_frame, write_frame};
 
 use super::connection::{Peer, Phase};
 use super::dispatch::{Act, Delivery, Ends};
 use super::shard::Shard;
+use super::show::Catching;
 use super::transport::MAX_SLICES;
+use super::waiting::Missing;
 
 impl Shard {
     /// Sends everything that has gathered in the hub.
     pub(super) fn flush(&mut self) {
         let mut outgoing = std::mem::take(&mut self.outgoing);
-        let (key, held_bytes) = (self.key, self.gathered_bytes());
+        let (key, held_bytes, now) = (self.key, self.gathered_bytes(), self.now);
         let drained = std::mem::take(&mut self.drained);
         let mut missed = Vec::new();
+        let mut catching = Vec::new();
         let mut hub_bytes = 0;
         let waiting = self.shared.with(|hub| {
             hub_bytes = hub.held_bytes();
-            missed.extend(drained.iter().map(|&(_, id, after)| hub.missed(id, after)));
+            for (slot, id, missing) in drained {
+                match missing {
+                    Missing::After(after) => missed.push((slot, id, hub.missed(id, after))),
+                    Missing::Rooms(missing) => {
+                        let shown = hub.missed_v1(id, &missing, now);
+                        catching.push(Catching { slot, id, missing, shown });
+                    }
+                }
+            }
             hub.take(key, held_bytes, &mut outgoing)
         });
+        self.catching = catching;
         // What came of this shard's turn for others is theirs to send.
         self.shards.wake(waiting.unwrap_or(0));
         self.forget_emptied();
         for (taken, top) in outgoing.lanes.drain(..).zip(outgoing.tops.drain(..)) {
             self.gather(taken, top);
         }
-        for ((slot, id, _), missed) in drained.into_iter().zip(missed) {
+        for (slot, id, missed) in missed {
             self.end_lag(slot, id, missed);
         }
         for delivery in outgoing.deliveries.drain(..) {
             self.deliver(delivery);
         }
+        self.catch_on();
         self.show();
         for slot in std::mem::take(&mut self.unwritten) {
             self.write(slot);
@@ -50,13 +66,14 @@ impl Shard {
     fn deliver(&mut self, delivery: Delivery) {
         let Delivery { slot, connection: id, act } = delivery;
         match act {
-            Act::Enter { lane, from, top } => self.enter(slot, id, lane, from, top),
+            Act::Enter { key, lane, from, top } => self.enter(slot, id, (key, lane), from, top),
             Act::Exit { lane, lane_end } => self.exit(slot, id, lane, lane_end),
             Act::Frames { frames, behind } => {
                 self.catch_all_up(slot, id, &behind);
                 if let Some(terms) = self.find_talking(slot, id).map(|connection| connection.terms) {
                     let frames = self.compression.personal(frames, terms);
                     self.send(slot, frames);
+                    self.choke(slot, id);
                 }
             }
             Act::Close { code, reason, behind } => {
@@ -65,11 +82,15 @@ impl Shard {
                     self.close(slot, code, &reason, false);
                 }
             }
-            Act::Heartbeat { .. } => {}
             Act::Release { at_ms } => match at_ms > self.now.ticks_ms {
                 true => self.releases.push(std::cmp::Reverse((at_ms, slot, id))),
-                false => self.read_again(slot, id),
+                false => self.let_go(slot, id),
             },
+            Act::Heartbeat { interval_ms } => {
+                if let Some(connection) = self.find(slot, id) {
+                    connection.beat_every(interval_ms);
+                }
+            }
             Act::Admitted { given } => self.admitted(slot, id, given),
             Act::Denied { reason } => self.denied(slot, id, reason),
         }
@@ -120,7 +141,7 @@ impl Shard {
                 Ok(sent) => {
                     if connection.took(sent, self.now.ticks_ms, &mut self.tally) {
                         if let Some(lag) = connection.forget_waiting(&mut self.tally) {
-                            self.drained.push((slot, connection.id, lag.after));
+                            self.drained.push((slot, connection.id, lag.missing));
                         }
                         return self.drained(slot);
                     }
@@ -147,6 +168,11 @@ impl Shard {
                 *shut = connection.transport.shutdown();
                 // Else this is called again when that has left.
                 connection.queue_sealed(self.now.ticks_ms);
+            }
+            Phase::Open if connection.choked => {
+                connection.choked = false;
+                connection.heard_ms = self.now.ticks_ms;
+                self.make_ready(slot);
             }
             _ => {}
         }
@@ -178,6 +204,7 @@ impl Shard {
         connection.phase = Phase::Closing { deadline_ms, peer };
         connection.unread = None;
         connection.held = false;
+        connection.choked = false;
         match ahead {
             true => connection.cut(&mut self.tally),
             false => connection.end_lag(&mut self.tally),
@@ -216,12 +243,24 @@ impl Shard {
         }
     }
 
-    /// The engine stops: a WebSocket is closed after what waits for it, anything else is cut.
-    pub(super) fn dismiss(&mut self, slot: u32) {
-        match &self.connections[slot as usize].phase {
+    /// The engine stops: a WebSocket is closed after what its rooms have got and what waits for it, a v1 one behind a
+    /// `bye`; anything else is cut.
+    pub(super) fn dismiss(&mut self, slot: u32, bye: &Bytes) {
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let (id, dialect) = (connection.id, connection.dialect);
+        match &connection.phase {
             Phase::Open => {
-                let code = close_code(self.connections[slot as usize].dialect, Cause::GoingAway);
-                self.close(slot, code, "the server stops", false);
+                let lanes: Vec<LaneKey> = connection.seats.as_slice().iter().map(|seat| seat.lane).collect();
+                for lane in lanes {
+                    let end = self.stages[lane.0 as usize].lane_end();
+                    self.catch_up(slot, id, lane, end);
+                }
+                if dialect == Dialect::V1 && self.find_talking(slot, id).is_some() {
+                    self.send(slot, bye.clone());
+                }
+                if self.find_talking(slot, id).is_some() {
+                    self.close(slot, close_code(dialect, Cause::GoingAway), STOPS, false);
+                }
             }
             Phase::Failing(violation) => {
                 let violation = **violation;
@@ -296,5 +335,19 @@ impl Shard {
     }
 }
 
+/// The frame by which v1 connections are told that they are about to be closed, and when to come back.
+pub(super) fn bye(cause: Cause, reason: &str) -> Bytes {
+    let code = close_code(Dialect::V1, cause);
+    let mut json = Vec::new();
+    v1::event(&Happening::Bye { code, reason: reason.to_owned(), reconnect_ms: RECONNECT_MS }, &mut json);
+    let mut frame = Vec::new();
+    write_frame(&mut frame, Kind::Text, &json);
+    frame.into()
+}
+
+/// Why everybody is closed when the engine stops.
+pub(super) const STOPS: &str = "the server stops";
+/// Within which time clients are to come back, each at a random moment of its own, so that they do not all come at once.
+const RECONNECT_MS: (u64, u64) = (500, 8_000);
 /// RFC 6455 §7.1.5: the line broke without a close frame.
 const ABNORMAL: u16 = 1006;

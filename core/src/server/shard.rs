@@ -15,8 +15,9 @@ use slab::Slab;
 use tokio::io::unix::AsyncFd;
 
 use crate::fanout::{LaneKey, ShardKey};
-use crate::id::{ConnectionId, Position};
+use crate::id::ConnectionId;
 use crate::network::Trusted;
+use crate::push::Cause;
 use crate::rate::Rate;
 use crate::time::Now;
 use crate::wire::Rules as WireRules;
@@ -27,11 +28,12 @@ use super::compression::Compression;
 use super::connection::{Connection, Phase};
 use super::dispatch::Outgoing;
 use super::listener::Listener;
+use super::send::{STOPS, bye};
 use super::shards::{Shards, WAKE};
 use super::shared::Shared;
-use super::show::Stage;
+use super::show::{Catching, Stage};
 use super::tls::Acceptor;
-use super::waiting::Tally;
+use super::waiting::{Missing, Tally};
 
 /// What the host's options say about connections.
 #[derive(Debug)]
@@ -87,7 +89,9 @@ pub(crate) struct Shard {
     /// Lanes whose last connection here has left since the last turn.
     pub(super) emptied: Vec<LaneKey>,
     /// Connections that lagged, and have taken everything that waited for them.
-    pub(super) drained: Vec<(u32, ConnectionId, Position)>,
+    pub(super) drained: Vec<(u32, ConnectionId, Missing)>,
+    /// Those of them that speak v1, while the turn has something for each alone.
+    pub(super) catching: Vec<Catching>,
     /// The one buffer that everything is read into.
     pub(super) buffer: Box<[u8]>,
     pub(super) outgoing: Outgoing,
@@ -98,6 +102,8 @@ pub(crate) struct Shard {
     pub(super) unwritten: Vec<u32>,
     pub(super) now: Now,
     pub(super) next_sweep_ms: u64,
+    /// When the last sweep was, in ticks.
+    pub(super) swept_ms: u64,
     /// Since when the engine stops, and until when at the latest.
     pub(super) stop_at_ms: Option<u64>,
 }
@@ -154,12 +160,14 @@ impl Shard {
             showing: Vec::new(),
             emptied: Vec::new(),
             drained: Vec::new(),
+            catching: Vec::new(),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             outgoing: Outgoing::default(),
             tally: Tally::default(),
             pressure: Pressure::None,
             unwritten: Vec::new(),
             next_sweep_ms: 0,
+            swept_ms: 0,
             stop_at_ms: None,
         })
     }
@@ -308,7 +316,7 @@ impl Shard {
                 break;
             }
             self.releases.pop();
-            self.read_again(slot, id);
+            self.let_go(slot, id);
         }
     }
 
@@ -329,7 +337,8 @@ impl Shard {
                 let _ = self.registry.deregister(&mut listener.socket);
             }
             let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).collect();
-            slots.into_iter().for_each(|slot| self.dismiss(slot));
+            let bye = bye(Cause::GoingAway, STOPS);
+            slots.into_iter().for_each(|slot| self.dismiss(slot, &bye));
         }
         self.stop_at_ms = Some(at_ms);
     }

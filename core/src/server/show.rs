@@ -15,10 +15,10 @@ use crate::push::Cause;
 
 use super::compression::Batch;
 use super::connection::{Connection, Seat};
-use super::dispatch::{Lane, Missed};
+use super::dispatch::{Lane, Missed, MissedRooms};
 use super::receipts::{Outcome, Shown};
 use super::shard::{Shard, ShardSettings};
-use super::waiting::{Lag, Tally};
+use super::waiting::Tally;
 
 /// A lane's connections in this shard, and what they are being shown.
 #[derive(Debug, Default)]
@@ -30,15 +30,32 @@ pub(super) struct Stage {
     is_listed: bool,
     /// What has become of the turn under way.
     shown: Shown,
-    /// What it is shown stands in a log, so that it can be shown later.
-    has_log: bool,
+    /// What the lane is for, since somebody came.
+    lane: Option<Lane>,
+}
+
+impl Stage {
+    /// Up to where the lane has got something here.
+    pub(super) fn lane_end(&self) -> Mark {
+        self.audience.lane_end()
+    }
+}
+
+/// A v1 connection that lagged, and is shown what it missed in this turn.
+#[derive(Debug)]
+pub(super) struct Catching {
+    pub(super) slot: u32,
+    pub(super) id: ConnectionId,
+    /// What it missed.
+    pub(super) missing: Vec<(Lane, Position)>,
+    /// What it is shown for that.
+    pub(super) shown: MissedRooms,
 }
 
 impl Shard {
     /// Adds what a lane has got.
     pub(super) fn gather(&mut self, taken: Taken<Lane>, top: Position) {
         let stage = stage(&mut self.stages, taken.lane);
-        stage.has_log = taken.key.room.is_some() && taken.key.dialect == Dialect::Tutorial;
         stage.audience.gather(taken.start, taken.frames, top);
         if !std::mem::replace(&mut stage.is_listed, true) {
             self.showing.push(taken.lane);
@@ -51,21 +68,36 @@ impl Shard {
         self.showing.iter().map(bytes).sum()
     }
 
-    pub(super) fn enter(&mut self, slot: u32, id: ConnectionId, lane: LaneKey, from: Mark, top: Position) {
+    pub(super) fn enter(
+        &mut self,
+        slot: u32,
+        id: ConnectionId,
+        (key, lane): (LaneKey, Lane),
+        from: Mark,
+        top: Position,
+    ) {
         // One that is being closed has left everything already.
         if self.find_talking(slot, id).is_some() {
-            let index = stage(&mut self.stages, lane).audience.enter(slot, from, top);
-            self.connections[slot as usize].seats.push(Seat { lane, index });
+            let stage = stage(&mut self.stages, key);
+            stage.lane = Some(lane);
+            let index = stage.audience.enter(slot, from, top);
+            self.connections[slot as usize].seats.push(Seat { lane: key, index });
         }
     }
 
     /// Takes a connection out of a lane, when it has what that had got up to a mark.
     pub(super) fn exit(&mut self, slot: u32, id: ConnectionId, lane: LaneKey, to: Mark) {
         self.catch_up(slot, id, lane, to);
-        let seat = self.find(slot, id).and_then(|other| other.seats.take_first(|seat| seat.lane == lane));
-        if let Some(seat) = seat {
-            self.vacate(seat);
+        let Some(connection) = self.connections.get_mut(slot as usize).filter(|other| other.id == id) else {
+            return;
+        };
+        let Some(seat) = connection.seats.take_first(|seat| seat.lane == lane) else { return };
+        let stage = &self.stages[seat.lane.0 as usize];
+        if let Some(lane) = stage.lane {
+            // If it lags: it may be in another lane of the room, or enter one next.
+            connection.miss(lane, stage.audience.position(seat.index));
         }
+        self.vacate(seat);
     }
 
     /// Takes a connection out of its lanes.
@@ -101,11 +133,12 @@ impl Shard {
 
     /// Queues what a lane of a connection has got up to a mark, so that something of its own can follow.
     pub(super) fn catch_up(&mut self, slot: u32, id: ConnectionId, lane: LaneKey, to: Mark) {
-        let Some(connection) = self.find(slot, id) else { return };
         // Who lags is not shown what is new before what is missing.
-        let lags = connection.outbox.as_ref().is_some_and(|waiting| waiting.lag.is_some());
+        let Some(connection) = self.find(slot, id).filter(|connection| !connection.is_lagging()) else {
+            return;
+        };
         let seat = connection.seats.as_slice().iter().copied().find(|seat| seat.lane == lane);
-        let Some(seat) = seat.filter(|_| !lags) else { return };
+        let Some(seat) = seat.filter(|_| !self.is_catching(id, lane)) else { return };
         let mut pieces: [Option<Bytes>; 2] = [None, None];
         let mut places = pieces.iter_mut();
         self.stages[seat.lane.0 as usize].audience.catch_up(seat.index, to, |piece| {
@@ -117,6 +150,35 @@ impl Shard {
             // The first one may have been too much for it.
             if self.find_talking(slot, id).is_some() {
                 self.send(slot, piece);
+            }
+        }
+    }
+
+    /// Whether a v1 connection is shown what it missed of a lane's room in this turn.
+    fn is_catching(&self, id: ConnectionId, lane: LaneKey) -> bool {
+        !self.catching.is_empty() && {
+            let room = self.stages[lane.0 as usize].lane.and_then(|lane| lane.room);
+            let missing = self.catching.iter().find(|catching| catching.id == id);
+            missing.is_some_and(|catching| catching.missing.iter().any(|(lane, _)| lane.room == room))
+        }
+    }
+
+    /// Shows v1 connections what they missed while they lagged. Comes behind what the turn had for each alone: what
+    /// they have left meanwhile is not for them, and what they have entered is.
+    pub(super) fn catch_on(&mut self) {
+        for Catching { slot, id, shown, .. } in std::mem::take(&mut self.catching) {
+            let Some(connection) = self.find_talking(slot, id) else { continue };
+            let terms = connection.terms;
+            let MissedRooms { frames, ends } = shown;
+            for &(lane, end) in ends.as_slice() {
+                let seats = self.connections[slot as usize].seats.as_slice();
+                if let Some(seat) = seats.iter().find(|seat| seat.lane == lane) {
+                    self.stages[lane.0 as usize].audience.skip(seat.index, end);
+                }
+            }
+            if !frames.is_empty() {
+                let frames = self.compression.personal(frames, terms);
+                self.send(slot, frames);
             }
         }
     }
@@ -191,7 +253,9 @@ impl Shard {
     /// Goes on with a lane's turn, for a moment. Gives whether everybody has had it. `lost`: who could not be sent it.
     fn send_turn(&mut self, stage: &mut Stage, began: Instant, lost: &mut Vec<Lost>) -> bool {
         let (before, end) = (stage.audience.before(), stage.audience.turn_end());
-        let Stage { audience, batch, has_log, shown, .. } = stage;
+        let Stage { audience, batch, lane, shown, .. } = stage;
+        let Some(lane) = *lane else { return true };
+        let (has_log, is_v1) = (lane.room.is_some(), lane.dialect == Dialect::V1);
         let Some(turn) = audience.turn() else { return true };
         let len = turn.bytes().len();
         let worth_deflating = self.compression.is_worth(len);
@@ -211,16 +275,17 @@ impl Shard {
                     turn = &mut batch.turn;
                 }
             }
-            // Who has come since the last turn is not where that left off.
-            let lag = (*has_log && share.from == 0).then_some(Lag { after: before, since_ms: now_ms });
-            let outcome =
-                match show_to(connection, turn, share.from, now_ms, lag, &self.settings, &mut self.tally) {
-                    Ok(outcome) => outcome,
-                    Err(error) => {
-                        lost.push((share.slot, error));
-                        Outcome::Lost
-                    }
-                };
+            // Who has come since the last turn is not where that left off, which matters to those whose client cannot
+            // tell.
+            let may_lag = is_v1 || has_log && lane.dialect == Dialect::Tutorial && share.from == 0;
+            let place = Place { from: share.from, lane, before, may_lag };
+            let outcome = match show_to(connection, turn, place, now_ms, &self.settings, &mut self.tally) {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    lost.push((share.slot, error));
+                    Outcome::Lost
+                }
+            };
             shown.count(outcome, share.is_late.then(|| begins.plus(share.from)));
             count += 1;
             if count % SENDS_BETWEEN_LOOKS == 0 && began.elapsed() > MOMENT {
@@ -231,31 +296,44 @@ impl Shard {
     }
 }
 
-/// Shows one connection a turn from a byte on; `lag`: how far it is then, if it may be shown this later.
+/// Where a connection is in a turn.
+#[derive(Clone, Copy)]
+struct Place {
+    /// From which byte on it is to be shown the turn.
+    from: usize,
+    lane: Lane,
+    /// How far it is in the lane, if it has not had the turn before that byte.
+    before: Position,
+    /// It may be shown this later.
+    may_lag: bool,
+}
+
+/// Shows one connection a turn.
 ///
 /// # Errors
 /// It is to be closed: its line is broken, or else too much waits for it.
 fn show_to(
     connection: &mut Connection,
     turn: &mut Turn,
-    from: usize,
+    place: Place,
     now_ms: u64,
-    lag: Option<Lag>,
     settings: &ShardSettings,
     tally: &mut Tally,
 ) -> Result<Outcome, Option<io::Error>> {
+    let Place { from, lane, before, may_lag } = place;
     let end = turn.bytes().len();
     let sent = match &connection.outbox {
         None if from == end => 0,
         None => connection.transport.write(&turn.bytes()[from..]).map_err(Some)?,
-        Some(waiting) if waiting.lag.is_some() => return Ok(Outcome::Lagging),
-        Some(waiting) => match lag.filter(|_| waiting.is_long(end, settings.lag_bytes)) {
-            Some(lag) => {
-                connection.begin_lag(lag, tally);
-                return Ok(Outcome::Lagging);
-            }
-            None => 0,
-        },
+        Some(waiting) if waiting.lag.is_some() => {
+            connection.miss(lane, before);
+            return Ok(Outcome::Lagging);
+        }
+        Some(waiting) if may_lag && from < end && waiting.is_long(end - from, settings.lag_bytes) => {
+            connection.begin_lag(lane, before, now_ms, tally);
+            return Ok(Outcome::Lagging);
+        }
+        Some(_) => 0,
     };
     tally.sent_bytes += sent as u64;
     if sent == end - from {

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 
+use crate::event::Dialect;
 use crate::fanout::Outbox;
 use crate::id::Position;
 use crate::wire::frame_len;
 
 use super::connection::Connection;
+use super::dispatch::Lane;
 
 /// What waits for one connection.
 #[derive(Debug)]
@@ -14,17 +16,26 @@ pub(super) struct Waiting {
     pub(super) outbox: Outbox,
     /// Since when it has taken nothing of it, in ticks.
     pub(super) progress_ms: u64,
-    /// It lags: it is shown nothing of its room until nothing waits any more.
+    /// It lags: it is shown nothing of its rooms until nothing waits any more.
     pub(super) lag: Option<Lag>,
 }
 
 /// A connection reads too slowly.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Lag {
-    /// The newest record of its room that it was shown, or that waits.
-    pub(super) after: Position,
+    pub(super) missing: Missing,
     /// Since when, in ticks.
     pub(super) since_ms: u64,
+}
+
+/// What a connection that lags is to be shown later.
+#[derive(Debug)]
+pub(super) enum Missing {
+    /// What came to its one room behind the newest record that it was shown, or that waits.
+    After(Position),
+    /// The same for each of these rooms of a v1 connection, none of which stands here twice. Earlier is right too: its
+    /// client knows by the position what it has.
+    Rooms(Vec<(Lane, Position)>),
 }
 
 /// What a shard counts about its connections.
@@ -84,12 +95,31 @@ impl Connection {
         waiting.outbox.is_empty() && self.transport.sealed_bytes() == 0
     }
 
-    /// From here on it lags.
-    pub(super) fn begin_lag(&mut self, lag: Lag, tally: &mut Tally) {
+    /// From here on it lags: what comes to a lane behind this position is missing.
+    pub(super) fn begin_lag(&mut self, lane: Lane, after: Position, now_ms: u64, tally: &mut Tally) {
+        let missing = match lane.dialect {
+            Dialect::V1 => Missing::Rooms(Vec::new()),
+            Dialect::Tutorial | Dialect::Raw => Missing::After(after),
+        };
         if let Some(waiting) = &mut self.outbox {
             tally.lagging_count += usize::from(waiting.lag.is_none());
-            waiting.lag = Some(lag);
+            waiting.lag = Some(Lag { missing, since_ms: now_ms });
         }
+        self.miss(lane, after);
+    }
+
+    /// It lags, and what comes to a lane behind this position is missing, if not sooner in the same room.
+    pub(super) fn miss(&mut self, lane: Lane, after: Position) {
+        let lag = self.outbox.as_mut().and_then(|waiting| waiting.lag.as_mut());
+        if let (Some(_), Some(Lag { missing: Missing::Rooms(missing), .. })) = (lane.room, lag)
+            && missing.iter().all(|(other, _)| other.room != lane.room)
+        {
+            missing.push((lane, after));
+        }
+    }
+
+    pub(super) fn is_lagging(&self) -> bool {
+        self.outbox.as_ref().is_some_and(|waiting| waiting.lag.is_some())
     }
 
     /// It lags no longer: nothing more of its room is for it.

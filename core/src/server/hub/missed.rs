@@ -8,7 +8,7 @@ use crate::push::reply::Happening;
 use crate::time::Now;
 use crate::wire::{Kind, write_frame};
 
-use super::{Hub, Lane, Missed};
+use super::{Ends, Hub, Lane, Missed, MissedRooms};
 
 impl Hub {
     /// What a tutorial connection has not been shown of its room since the record at `after`.
@@ -33,9 +33,31 @@ impl Hub {
         }
     }
 
-    /// What a v1 connection has not been shown of its rooms, each since a record: the records, or where that is too much,
-    /// that there is a gap. `bytes`: how much is left of what it may be sent for all its rooms together.
+    /// What a v1 connection has not been shown of these rooms, each since a record, where it is in them still: the
+    /// records, or where that is too much, that there is a gap.
     pub(crate) fn missed_v1(
+        &mut self,
+        connection: ConnectionId,
+        missing: &[(Lane, Position)],
+        now: Now,
+    ) -> MissedRooms {
+        let (mut frames, mut left, mut ends) = (Vec::new(), MAX_MISSED_BYTES, Ends::None);
+        for &(lane, after) in missing {
+            // It may have left since, or be in another lane of the room.
+            for lane in self.dispatch.lanes_in(connection, lane.room) {
+                frames.extend(self.missed_in(connection, lane, after, &mut left, now));
+            }
+        }
+        if let Some(seat) = self.dispatch.find(connection) {
+            for &(lane, _) in missing {
+                self.dispatch.ends(seat, lane.room).as_slice().iter().for_each(|&end| ends.push(end));
+            }
+        }
+        MissedRooms { frames: frames.into(), ends }
+    }
+
+    /// The same for a lane. `bytes`: how much is left of what it may be sent for all its rooms together.
+    fn missed_in(
         &mut self,
         connection: ConnectionId,
         lane: Lane,
