@@ -1,7 +1,8 @@
 //! The load: many clients in one thread, which check what they get and measure what it costs the server.
 //!
 //! [`spec`] says what a run does. [`client`] is one socket, [`speak`] what a client says and understands on it,
-//! [`checks`] the book of who has which message. [`fanout`], [`idle`], [`churn`] and [`attack`] are the runs.
+//! [`checks`] the book of who has which message. [`fanout`], [`idle`], [`churn`], [`storm`] and [`attack`] are the
+//! runs.
 
 pub(crate) mod spec;
 
@@ -14,6 +15,7 @@ mod frame;
 mod histogram;
 mod idle;
 mod speak;
+mod storm;
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub(crate) fn run(words: &[String]) -> bool {
             Mode::Fanout => fanout::run(Load::new(spec)?),
             Mode::Idle => idle::run(Load::new(spec)?),
             Mode::Churn => churn::run(Load::new(spec)?),
+            Mode::Storm => storm::run(&spec),
             _ => attack::run(&spec),
         }
     });

@@ -35,7 +35,7 @@ pub(crate) struct Pattern {
     pub(crate) rate: f64,
     pub(crate) warmup_s: f64,
     pub(crate) measured_s: f64,
-    /// Messages said before the first client of a churn comes.
+    /// Messages said before the first client of a churn comes, or while those of a storm are away.
     pub(crate) prefill: usize,
 }
 
@@ -48,6 +48,8 @@ pub(crate) enum Mode {
     Idle,
     /// Come, take a name, and leave.
     Churn,
+    /// Drop all at once, and come back.
+    Storm,
     /// Attack: see `attack.rs`.
     Slowloris,
     Headers,
@@ -64,10 +66,11 @@ pub(crate) enum Dialect {
     SocketIo,
 }
 
-const MODES: [(&str, Mode); 7] = [
+const MODES: [(&str, Mode); 8] = [
     ("fanout", Mode::Fanout),
     ("idle", Mode::Idle),
     ("churn", Mode::Churn),
+    ("storm", Mode::Storm),
     ("slowloris", Mode::Slowloris),
     ("headers", Mode::Headers),
     ("fragments", Mode::Fragments),
