@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Client, Host, host};
-use klatsch::{ErrorCode, Event, Options, QuestionId, Subject, Verdict};
+use klatsch::{Admission, ErrorCode, Event, Options, QuestionId, Subject, Verdict};
 
 fn question(host: &mut Host) -> (QuestionId, Subject) {
     let Event::Question(question) = host.event_of("question") else { unreachable!() };
@@ -40,9 +40,9 @@ fn the_host_may_refuse_a_connection_or_give_it_a_name() {
     let (id, _) = question(&mut host);
     let wrong = host.engine.answer(id, Verdict::Rewrite("x".into())).unwrap_err();
     assert_eq!(wrong.code(), ErrorCode::WrongVerdict);
-    let bad = host.engine.answer(id, Verdict::AllowAs { user: None, name: "\u{202e}".into() }).unwrap_err();
+    let bad = host.engine.answer(id, Verdict::AllowAs(Admission::new("\u{202e}"))).unwrap_err();
     assert_eq!(bad.code(), ErrorCode::BadName);
-    host.engine.answer(id, Verdict::AllowAs { user: Some("ann".into()), name: "Ann".into() }).unwrap();
+    host.engine.answer(id, Verdict::AllowAs(Admission::user("ann", "Ann"))).unwrap();
     assert_eq!(host.engine.answer(id, Verdict::Allow).unwrap_err().code(), ErrorCode::UnknownQuestion);
     let mut ann = admitted.join().unwrap().ok().unwrap();
     let Event::Named { user, .. } = host.event_of("named") else { unreachable!() };

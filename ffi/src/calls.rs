@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
-use klatsch::{ConnectionId, Error, ErrorCode, QuestionId, Verdict};
+use klatsch::{Admission, ConnectionId, Error, ErrorCode, QuestionId, Verdict};
 
 use crate::engine::{klatsch_engine_t, with_engine};
 use crate::error::{klatsch_code_t, klatsch_error_t};
@@ -343,7 +343,8 @@ pub unsafe extern "C" fn klatsch_engine_answer(
             ALLOW_AS => {
                 let user = text::optional("user", user, user_length)?;
                 let user = Some(user.to_owned()).filter(|user| !user.is_empty());
-                Verdict::AllowAs { user, name: text::required("text", text, text_length)?.to_owned() }
+                let name = text::required("text", text, text_length)?.to_owned();
+                Verdict::AllowAs(Admission { user, name, ..Admission::default() })
             }
             REWRITE => Verdict::Rewrite(text::required("text", text, text_length)?.to_owned()),
             REFUSE => Verdict::Refuse(text::optional("text", text, text_length)?.to_owned()),

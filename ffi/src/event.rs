@@ -314,7 +314,7 @@ impl Told {
     fn fill_subject(&mut self, subject: &Subject) {
         let (told, texts) = (&mut self.event, &mut self.texts);
         match subject {
-            Subject::Admit { dialect, room, path, query, headers } => {
+            Subject::Admit { dialect, room, path, query, headers, .. } => {
                 told.subject = klatsch_subject_t::KLATSCH_SUBJECT_ADMIT as u32;
                 told.dialect = self::dialect(*dialect);
                 told.room = optional(texts, room.as_deref());

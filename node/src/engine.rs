@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use klatsch::{ConnectionId, Engine, Error, ErrorCode, Event, Events, Payload, QuestionId, Verdict};
+use klatsch::{
+    Admission, ConnectionId, Engine, Error, ErrorCode, Event, Events, Payload, QuestionId, Verdict,
+};
 use napi::Env;
 use napi::bindgen_prelude::{Function, Uint8Array};
 use napi_derive::napi;
@@ -282,7 +284,7 @@ impl NativeEngine {
             let text = text.unwrap_or_default();
             let verdict = match verdict.as_str() {
                 "allow" => Verdict::Allow,
-                "allow_as" => Verdict::AllowAs { user, name: text },
+                "allow_as" => Verdict::AllowAs(Admission { user, name: text, ..Admission::default() }),
                 "rewrite" => Verdict::Rewrite(text),
                 _ => Verdict::Refuse(text),
             };

@@ -89,7 +89,7 @@ fn add_question<'out>(object: Object<'out>, question: &Question) -> Object<'out>
         .number("connection", question.connection.0);
     let object = add_address(object, question.address);
     match &question.subject {
-        Subject::Admit { dialect, room, path, query, headers } => {
+        Subject::Admit { dialect, room, path, query, headers, .. } => {
             add_room(object.text("dialect", dialect.name()), room.as_ref())
                 .text("path", path)
                 .text("query", query)
@@ -144,7 +144,7 @@ fn add_error<'out>(object: Object<'out>, error: &Error) -> Object<'out> {
 mod tests {
     use std::sync::Arc;
 
-    use klatsch::{Color, Dialect, ErrorCode, Message, Position, QuestionId};
+    use klatsch::{Color, Dialect, ErrorCode, Message, More, Position, QuestionId};
     use serde_json::{Value, json};
 
     use super::*;
@@ -169,6 +169,7 @@ mod tests {
             color: Color::Red,
             at_ms: 1_700_000_000_000,
             text: "<b>".into(),
+            more: More::default(),
         };
         let error = || Error::new(ErrorCode::Refused, "no");
         for (event, right) in [
@@ -228,6 +229,8 @@ mod tests {
                         path: "/".into(),
                         query: "room=lobby".into(),
                         headers: vec![("host".into(), "x".into())],
+                        name: None,
+                        token: None,
                     },
                 }),
                 json!(["question", {"subject": "admit", "id": 4, "connection": 7, "address": null,

@@ -4,8 +4,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use klatsch::{
-    ConnectionId, Engine, Error, Event, Limits, NUMBER_OPTIONS, Options, Payload, QuestionId, Subject,
-    Verdict,
+    Admission, ConnectionId, Engine, Error, Event, Limits, NUMBER_OPTIONS, Options, Payload, QuestionId,
+    Subject, Verdict,
 };
 use klatsch_tests::driver::{Door, Fields, Refusal};
 use klatsch_tests::scenario::from_hex;
@@ -153,10 +153,11 @@ fn payload(kind: &str, data: &str) -> Payload {
 fn read_verdict(fields: &[&str]) -> Verdict {
     match fields {
         ["allow"] => Verdict::Allow,
-        ["allow_as", user, name] => Verdict::AllowAs {
+        ["allow_as", user, name] => Verdict::AllowAs(Admission {
             user: Some((*user).to_owned()).filter(|user| !user.is_empty()),
             name: (*name).to_owned(),
-        },
+            ..Admission::default()
+        }),
         ["rewrite", text] => Verdict::Rewrite((*text).to_owned()),
         ["refuse", reason] => Verdict::Refuse((*reason).to_owned()),
         _ => panic!("there is no verdict {fields:?}"),

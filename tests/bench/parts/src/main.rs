@@ -6,7 +6,7 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use klatsch::testing::{Texts, parts};
-use klatsch::{Color, Message, Position, RoomName, UserId, UserName};
+use klatsch::{Color, Message, More, Position, RoomName, UserId, UserName};
 
 fn main() {
     divan::main();
@@ -94,6 +94,7 @@ fn message(text: &str) -> Message {
         color: Color::Green,
         at_ms: 1_700_000_000_000,
         text: text.to_owned(),
+        more: More::default(),
     }
 }
 
