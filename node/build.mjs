@@ -1,4 +1,4 @@
-// Puts the native half where the package looks for it: prebuilds/PLATFORM-ARCH/klatsch.node
+// Puts the native half where the package looks for it, prebuilds/PLATFORM-ARCH/klatsch.node, and the chat client: client
 //
 //   node build.mjs                       builds it from source (a release build), if there is none yet
 //   node build.mjs --force               builds it again
@@ -13,6 +13,12 @@ import { fileURLToPath } from 'node:url';
 const { fittingName } = createRequire(import.meta.url)('./lib/native.js');
 const folder = dirname(fileURLToPath(import.meta.url));
 const target = join(folder, 'prebuilds', fittingName(), 'klatsch.node');
+
+// The browsers' file under the name by which every Node takes it for a module.
+const web = join(folder, '..', 'core', 'web');
+mkdirSync(join(folder, 'client'), { recursive: true });
+copyFileSync(join(web, 'klatsch.js'), join(folder, 'client', 'klatsch.mjs'));
+copyFileSync(join(web, 'klatsch.d.ts'), join(folder, 'client', 'klatsch.d.mts'));
 
 const { KLATSCH_NATIVE: built } = process.env;
 if (built) {

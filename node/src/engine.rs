@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use klatsch::{
-    Admission, ConnectionId, Engine, Error, ErrorCode, Event, Events, Payload, QuestionId, Verdict,
-};
+use klatsch::{Admission, ConnectionId, Engine, Error, ErrorCode, Event, Events, Payload, QuestionId, Verdict};
 use napi::Env;
 use napi::bindgen_prelude::{Function, Uint8Array};
 use napi_derive::napi;
@@ -284,7 +282,7 @@ impl NativeEngine {
             let text = text.unwrap_or_default();
             let verdict = match verdict.as_str() {
                 "allow" => Verdict::Allow,
-                "allow_as" => Verdict::AllowAs(Admission { user, name: text, ..Admission::default() }),
+                "allow_as" => Verdict::AllowAs(Admission { user, ..Admission::new(text) }),
                 "rewrite" => Verdict::Rewrite(text),
                 _ => Verdict::Refuse(text),
             };

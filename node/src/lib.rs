@@ -8,6 +8,7 @@
 //! below reads the source for it.
 
 mod cleanup;
+mod client;
 mod engine;
 mod error;
 mod event;
@@ -58,8 +59,11 @@ pub fn option_names() -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     /// The sources in which `#[napi]` functions stand.
-    const SOURCES: [(&str, &str); 2] =
-        [("lib.rs", include_str!("lib.rs")), ("engine.rs", include_str!("engine.rs"))];
+    const SOURCES: [(&str, &str); 3] = [
+        ("lib.rs", include_str!("lib.rs")),
+        ("engine.rs", include_str!("engine.rs")),
+        ("client.rs", include_str!("client.rs")),
+    ];
 
     #[test]
     fn every_function_that_javascript_can_call_runs_inside_the_guard() {

@@ -440,6 +440,13 @@ test('a room that one is put into is there, with the messages that led to it', a
   assert.deepEqual(heard.map(({ on }) => on), ['joined', 'message']);
 });
 
+test('a room that the answer to hello brings is entered', async (t) => {
+  const { chat, script } = await enter(t);
+  script.drop();
+  script.comeBack({ rooms: { lobby: page(), den: page(['welcome']) } });
+  assert.deepEqual(texts(chat.room('den')), ['welcome']);
+});
+
 test('a room that one is removed from is gone, also while it has a gap', async (t) => {
   const { chat, script } = await enter(t);
   const heard = collect(chat, 'removed', 'message');

@@ -18,6 +18,7 @@ function makeProject(t) {
   writeFileSync(join(folder, 'package.json'), '{"name": "outside", "private": true}\n');
   writeFileSync(join(folder, 'required.js'), `const { Engine } = require('klatsch');\n${use}`);
   writeFileSync(join(folder, 'imported.mjs'), `import { Engine } from 'klatsch';\n${use}`);
+  writeFileSync(join(folder, 'client.mjs'), `import { Chat, WebSocket } from 'klatsch/client';\nconsole.log(typeof Chat, WebSocket.OPEN);`);
   writeFileSync(
     join(folder, 'both.mjs'),
     `import { createRequire } from 'node:module';
@@ -43,6 +44,7 @@ async function run(t, folder, command, ...args) {
 async function worksIn(t, folder) {
   assert.equal(await run(t, folder, process.execPath, 'required.js'), 'it works\n');
   assert.equal(await run(t, folder, process.execPath, 'imported.mjs'), 'it works\n');
+  assert.equal(await run(t, folder, process.execPath, 'client.mjs'), 'function 1\n');
   const { version } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'));
   assert.equal(await run(t, folder, process.execPath, 'both.mjs'), `true ${version}\n`);
 }
@@ -64,8 +66,9 @@ test('the packed tarball has what it needs and no more, runs no script, and work
   assert.deepEqual(
     files.map(({ path }) => path).sort(),
     [
-      'README.md', 'index.d.mts', 'index.d.ts', 'index.js', 'index.mjs', 'lib/arguments.js', 'lib/attach.js', 'lib/error.js',
-      'lib/native.js', 'lib/questions.js', 'package.json', `prebuilds/${fittingName()}/klatsch.node`,
+      'README.md', 'client.d.mts', 'client.mjs', 'client/klatsch.d.mts', 'client/klatsch.mjs', 'index.d.mts', 'index.d.ts', 'index.js',
+      'index.mjs', 'lib/arguments.js', 'lib/attach.js', 'lib/error.js', 'lib/native.js', 'lib/questions.js', 'lib/websocket.js',
+      'package.json', `prebuilds/${fittingName()}/klatsch.node`,
     ].sort()
   );
   const { scripts } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'));
@@ -77,8 +80,10 @@ test('the packed tarball has what it needs and no more, runs no script, and work
 });
 
 test('a checkout without a native build makes one with cargo, once', { skip: process.platform === 'win32' }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'klatsch-checkout-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const checkout = mkdtempSync(join(tmpdir(), 'klatsch-checkout-'));
+  t.after(() => rmSync(checkout, { recursive: true }));
+  const folder = join(checkout, 'node');
+  cpSync(join(ROOT, 'core', 'web'), join(checkout, 'core', 'web'), { recursive: true });
   const sources = ['lib', 'build.mjs', 'package.json'];
   for (const name of sources) cpSync(join(PACKAGE, name), join(folder, name), { recursive: true });
   const prebuild = join('prebuilds', fittingName(), 'klatsch.node');

@@ -29,7 +29,9 @@ export class Rooms {
 
   /** The connection is back, and these rooms with it; `answers`: by their names. */
   resume(answers) {
-    for (const log of [...this.logs.values()]) {
+    const known = [...this.logs.values()];
+    for (const [name, answer] of answers) if (!this.logs.has(name) && !answer.error) this.enter(this.open(name), answer, false);
+    for (const log of known) {
       const answer = answers.get(log.name);
       if (!answer) this.#rejoin(log);
       else if (answer.error) this.#removed(log, new ChatError(answer.error));
