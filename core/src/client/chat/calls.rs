@@ -60,7 +60,8 @@ impl Calls {
             }
             let room = room_of(&call.body);
             // Requests of one room keep their order.
-            let is_behind = room.is_some_and(|room| held.iter().any(|name| name == room));
+            let is_behind = call.purpose == Purpose::Host
+                && room.is_some_and(|room| held.iter().any(|name| name == room));
             if is_behind || call.not_before_ms > now_ms || is_held_up(*id, call) {
                 held.extend(room.filter(|_| call.purpose == Purpose::Host).map(str::to_owned));
                 continue;

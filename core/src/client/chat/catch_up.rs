@@ -57,10 +57,12 @@ impl Machine {
                 }
             }
             Happening::Rollback { room, to } => {
-                if self.rooms.get(&room).is_some_and(|room| to < room.position) {
-                    self.roll_back(&room, to);
-                    self.settle(&room);
+                let Some(known) = self.rooms.get_mut(&room) else { return };
+                match to < known.position {
+                    true => self.roll_back(&room, to),
+                    false => known.doubt(to),
                 }
+                self.settle(&room);
             }
             Happening::Join { room, user, name, member_count } => {
                 self.count(&room, member_count);
@@ -421,6 +423,7 @@ impl Machine {
                     self.roll_back(name, entered.top);
                 } else if let Some(room) = self.rooms.get_mut(name) {
                     room.position = entered.top;
+                    room.doubt(entered.top);
                 }
             }
             Content::Messages(messages) => {

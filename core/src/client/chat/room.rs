@@ -125,13 +125,16 @@ impl Room {
             Some(prev) if prev > mine => Step::Gap,
             Some(prev) => Step::Back(prev),
             None if mine.offset == 0 => Step::Next,
-            None => Step::Back(Position { epoch: mine.epoch.min(record.position.epoch), offset: 0 }),
+            None => Step::Back(Position::default()),
         }
     }
 
     /// Takes the next record. `as_of`: the offset of the room's newest record when a message in it was shown;
     /// `me`: the user, whose own messages are not unread. At most `max` messages are kept.
     pub(super) fn take(&mut self, record: &Record, as_of: u64, me: &str, max: usize) {
+        if record.position.epoch != self.position.epoch {
+            self.doubt(self.position);
+        }
         self.position = record.position;
         let at = record.position.offset;
         match &record.change {
@@ -200,7 +203,7 @@ impl Room {
 
     /// Drops what came after `to`, and gives the messages that are gone.
     pub(super) fn roll_back(&mut self, to: Position) -> Vec<Arc<Message>> {
-        let mut is_stale = self.undo_from > to;
+        self.is_stale |= self.undo_from > to;
         let kept = self.undo.partition_point(|undo| undo.position <= to);
         for undo in self.undo.split_off(kept).into_iter().rev() {
             if let Some(at) = self.find(undo.before.message.position.offset) {
@@ -209,12 +212,17 @@ impl Room {
         }
         let kept = self.held.partition_point(|held| held.message.position <= to);
         let dropped = self.held.split_off(kept).into_iter().map(|held| held.message).collect();
-        is_stale |= self.held.iter().any(|held| held.as_of > to.offset);
+        self.doubt(to);
         self.undo_from = self.undo_from.min(to);
         self.position = self.position.min(to);
         self.counted_to = self.counted_to.min(to.offset);
-        self.is_stale |= is_stale;
         dropped
+    }
+
+    /// The log may have lost what came after `to`. Messages that were shown as of later may show what is gone, also
+    /// where the records that did it never came.
+    pub(super) fn doubt(&mut self, to: Position) {
+        self.is_stale |= self.held.iter().any(|held| held.as_of > to.offset);
     }
 
     /// Begins anew with the newest page, shown as of `top`.

@@ -15,3 +15,6 @@ pub(super) use write::{Hello, hello, request};
 
 /// What is sent for the sake of sending something; nobody answers it.
 pub(super) const HEARTBEAT: &str = "{}";
+
+#[cfg(test)]
+mod tests;

@@ -161,7 +161,7 @@ pub(crate) fn record(fields: &Fields<'_>) -> Read<Record> {
     };
     let at_ms = match &change {
         Change::Message(message) => message.at_ms,
-        Change::Other { .. } => fields.maybe_whole("at")?.unwrap_or(0),
+        Change::Other { .. } => fields.any("at").and_then(Json::whole).unwrap_or(0),
         _ => fields.whole("at")?,
     };
     Ok(Record { position, prev, at_ms, change })
