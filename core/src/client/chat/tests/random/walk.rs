@@ -42,7 +42,7 @@ pub(crate) struct Walk {
 impl Walk {
     pub(crate) fn new(seed: u64) -> Walk {
         // Half of them keep few messages, so that what is not kept is changed too.
-        let kept = if seed % 2 == 0 { 8 } else { 1_000 };
+        let kept = if seed.is_multiple_of(2) { 8 } else { 1_000 };
         let settings = Settings::new().name("Ann").kept_message_count(kept).history(5);
         let mut walk = Walk {
             seed,
