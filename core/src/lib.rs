@@ -39,17 +39,17 @@
 //! - A [`client`] of one's own: the other end of a WebSocket, to any server.
 //! - An [`Error`] has a [code](ErrorCode) for programs and words for people.
 //!
-//! Browsers talk to it by the chat page that it serves at `/`, or by any client of the classic tutorial's protocol;
-//! your own protocols talk to the host through a [raw](Options::raw) path.
+//! Browsers talk to it by the chat page that it serves at `/`, by any client of the classic tutorial's protocol, or by one of
+//! `klatsch.v1`, which resumes where it was; your own protocols talk to the host through a [raw](Options::raw) path.
 //!
 //! # The map, for those who read the source
 //!
 //! ```text
 //!  socket bytes ─► wire: frames ─► whole texts ─► dialect: text → Command ─┐
 //!    (the shard's one read buffer, borrowed: nothing is copied)           ▼
-//!                                      chat: rooms, members, questions → effects
-//!                                                                         │
-//!         store (append, read) ◄── server/hub carries effects out ────────┤
+//!                                     chat: users, rooms, requests → effects and replies
+//!                                      │                                  │
+//!         store (append, fold, read) ◄─┘   server/hub carries effects out ─┤
 //!                                                                         │
 //!                        the host's events and answers ◄── events, engine │
 //!                                                                         ▼
@@ -61,8 +61,8 @@
 //! - **Words**, plain types that are right once made: `error id message event options command push network rate stats
 //!   time`.
 //! - **Pure**, state machines without socket, file, thread, clock or randomness, which do not know one another:
-//!   `wire` (bytes ⇄ whole messages), `dialect` (text ⇄ commands and pushes), `chat` (what it means), `fanout` (who
-//!   gets which bytes).
+//!   `wire` (bytes ⇄ whole messages), `dialect` (text ⇄ commands and pushes), `chat` (what it means; time, logs and secrets
+//!   are arguments), `fanout` (who gets which bytes).
 //! - **Edges**: `store` (where logs are kept), `events` (the queue to the host), `done`, `server` (sockets and the
 //!   turn; the only place that sees every floor; plain, encrypted, compressed), `client` (the same `wire` in the
 //!   client's role), and `engine`, the only door to a running chat.
