@@ -57,11 +57,7 @@ impl Machine {
                 }
             }
             Happening::Rollback { room, to } => {
-                let Some(known) = self.rooms.get_mut(&room) else { return };
-                match to < known.position {
-                    true => self.roll_back(&room, to),
-                    false => known.doubt(to),
-                }
+                self.roll_back_to(&room, Some(to));
                 self.settle(&room);
             }
             Happening::Join { room, user, name, member_count } => {
@@ -144,6 +140,15 @@ impl Machine {
         let dropped = room.roll_back(to);
         self.must_save();
         self.tell(Event::Rollback { room: name.to_owned(), to, dropped });
+    }
+
+    /// The log has lost what came after `to`, if anything.
+    fn roll_back_to(&mut self, name: &str, to: Option<Position>) {
+        let (Some(to), Some(room)) = (to, self.rooms.get_mut(name)) else { return };
+        match to < room.position {
+            true => self.roll_back(name, to),
+            false => room.doubt(to),
+        }
     }
 
     /// Where nothing is under way for a room and its messages may show what is gone, they are fetched.
@@ -285,6 +290,7 @@ impl Machine {
     /// Records after the room's position.
     fn take_page(&mut self, name: &str, page: Page) {
         let before = self.rooms.get(name).map(Room::position);
+        self.roll_back_to(name, page.rollback);
         if !self.take_all(name, page.records, page.position.offset) {
             return self.fetch(name, What::Anew);
         }
@@ -414,7 +420,8 @@ impl Machine {
         room.is_stale |= room.untold.is_some();
         self.tell_joined(name);
         match entered.content {
-            Content::Records(records) if entered.recovered => {
+            Content::Records { rollback, records } if entered.recovered => {
+                self.roll_back_to(name, rollback);
                 let is_whole = self.take_all(name, records, entered.top.offset);
                 let position = self.rooms.get(name).map(Room::position).unwrap_or_default();
                 if !is_whole || entered.more {
@@ -437,7 +444,7 @@ impl Machine {
                 }
             }
             // It says neither.
-            Content::Records(_) => self.fetch(name, What::Anew),
+            Content::Records { .. } => self.fetch(name, What::Anew),
         }
         if let Some(room) = self.rooms.get_mut(name) {
             room.unread_count = entered.unread_count;

@@ -331,6 +331,8 @@ pub struct Page {
     pub messages: Vec<Arc<Message>>,
     /// Records, of [`From::After`] only.
     pub records: Vec<Record>,
+    /// Before the records: the log has lost what came after this position, and was asked for.
+    pub rollback: Option<Position>,
     /// The room's newest position.
     pub position: Position,
     /// There is more in that direction.

@@ -291,6 +291,10 @@ fn delete(held: &mut Held) {
 }
 
 fn react(message: &mut Message, user: &str, emoji: &str, add: bool) {
+    // It was shown late, and what is gone stays so.
+    if message.text.is_none() {
+        return;
+    }
     let at = message.reactions.iter().position(|reaction| reaction.emoji == emoji);
     match (at, add) {
         (None, true) => {

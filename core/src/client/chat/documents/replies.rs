@@ -47,7 +47,11 @@ pub(crate) struct Entered {
 /// Messages as they stand, or records.
 pub(crate) enum Content {
     Messages(Vec<Arc<Message>>),
-    Records(Vec<Record>),
+    /// And, before the records, how far the log was rolled back.
+    Records {
+        rollback: Option<Position>,
+        records: Vec<Record>,
+    },
 }
 
 pub(crate) fn welcome(ok: Json<'_>) -> Read<Welcome> {
@@ -98,7 +102,7 @@ pub(crate) fn entered(ok: Json<'_>) -> Read<Entered> {
         top: place(&fields)?,
         recovered: fields.is("recovered")?,
         content: match fields.any("records") {
-            Some(_) => Content::Records(records(&fields)?),
+            Some(_) => Content::Records { rollback: rollback(&fields)?, records: records(&fields)? },
             None => Content::Messages(fields.list("messages", message)?),
         },
         members: fields.list("members", member)?,
@@ -115,9 +119,20 @@ pub(crate) fn page(ok: Json<'_>) -> Read<Page> {
     Ok(Page {
         messages: fields.list("messages", message)?,
         records: records(&fields)?,
+        rollback: rollback(&fields)?,
         position: place(&fields)?,
         more: fields.is("more")?,
     })
+}
+
+/// Where a list of records says first that the log has lost what came after.
+fn rollback(fields: &Fields<'_>) -> Read<Option<Position>> {
+    let Some(first) = fields.list("records", Ok)?.first().copied() else { return Ok(None) };
+    let first = Fields::of(first)?;
+    match first.maybe_text("on")?.as_deref() {
+        Some("rollback") => first.position("to").map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// What stands in a list of records without a place of its own, such as a note about the log, is no record.

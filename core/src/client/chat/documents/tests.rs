@@ -174,7 +174,7 @@ fn a_join_says_what_stands_in_the_room() {
     };
     assert_eq!((messages.len(), &*messages[1]), (2, &bobs));
     let since = entered(ok_of(&texts, "join-since")).unwrap();
-    let Content::Records(records) = since.content else { panic!("these are records") };
+    let Content::Records { records, rollback: None } = since.content else { panic!("these are records") };
     assert!(since.recovered && records.len() == 2);
     assert_eq!(records[0].prev, Some(at(LOBBY, 58)));
     let delete = Change::Delete { of: 55, mid: "c-1".into(), user: "host-1".into() };

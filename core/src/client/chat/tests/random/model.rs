@@ -210,12 +210,12 @@ impl Model {
             && let Some(next) = self.after(since)
         {
             let known = next.checked_sub(1).map_or(Position::default(), |at| self.log[at].at);
-            if known < since && self.lost.contains(&since) && says_rollback {
-                let to = place(known);
-                self.out.push(json!({"on": "rollback", "room": "lobby", "to": to}).to_string());
-            }
             let end = self.log.len().min(next + PAGE);
-            let records: Vec<Value> = self.log[next..end].iter().map(|entry| self.record(entry)).collect();
+            let mut records: Vec<Value> =
+                self.log[next..end].iter().map(|entry| self.record(entry)).collect();
+            if known < since && self.lost.contains(&since) && says_rollback {
+                records.insert(0, json!({"on": "rollback", "to": place(known)}));
+            }
             ok["recovered"] = true.into();
             ok["records"] = records.into();
             ok["more"] = (end < self.log.len()).into();

@@ -148,8 +148,8 @@ impl Walk {
                 self.model.append("o1", &mid, what);
             }
             35..=64 => self.deliver_to_server(),
-            65..=84 => self.deliver_to_client(),
-            85..=91 => self.model.store(),
+            65..=87 => self.deliver_to_client(),
+            88..=91 => self.model.store(),
             92..=93 => {
                 counts.cuts += 1;
                 self.cut();
