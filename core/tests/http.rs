@@ -36,6 +36,7 @@ fn the_page_and_its_files_are_served_and_nothing_else() {
     for (path, kind) in [
         ("/", "text/html"),
         ("/chat.js", "text/javascript"),
+        ("/klatsch.js", "text/javascript"),
         ("/style.css", "text/css"),
         ("/icon.svg", "image/svg"),
     ] {

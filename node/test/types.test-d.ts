@@ -150,7 +150,7 @@ engine.history('lobby', { after: 5 });
 isTrue<Equal<Engine extends EventEmitter ? true : false, true>>();
 engine.on('started', ({ addresses }) => addresses.map((address) => address.length));
 engine.on('connected', ({ connection, dialect, room, path, address }) => {
-  isTrue<Equal<[typeof connection, typeof dialect], [number, 'tutorial' | 'raw']>>();
+  isTrue<Equal<[typeof connection, typeof dialect], [number, 'tutorial' | 'raw' | 'v1']>>();
   isTrue<Equal<[typeof room, typeof path, typeof address], [string | null, string, string | null]>>();
 });
 engine.once('named', ({ connection, user, name, color }) => `${connection}${user}${name}${color}`);

@@ -1,4 +1,4 @@
-//! The chat page, and plain HTTP answers.
+//! The chat page, the chat client for pages of one's own, and plain HTTP answers.
 //!
 //! One request to a connection: the answer says `Connection: close`.
 
@@ -6,7 +6,7 @@ use crate::wire::handshake::{Refusal, Request, refusal_response};
 
 use super::admission::Decision;
 
-/// The files of the chat page, built into the library.
+/// The files of the chat page and the chat client, built into the library.
 #[derive(Debug)]
 pub(crate) struct Site {
     index: String,
@@ -60,6 +60,7 @@ impl Site {
         let (content_type, body) = match path {
             "/" | "/index.html" => ("text/html; charset=utf-8", self.index.as_str()),
             "/chat.js" => ("text/javascript; charset=utf-8", include_str!("../../web/chat.js")),
+            "/klatsch.js" => ("text/javascript; charset=utf-8", include_str!("../../web/klatsch.js")),
             "/style.css" => ("text/css; charset=utf-8", include_str!("../../web/style.css")),
             "/icon.svg" => ("image/svg+xml", include_str!("../../web/icon.svg")),
             _ => return None,
