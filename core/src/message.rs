@@ -382,7 +382,10 @@ pub struct RoomOptions {
     pub private: Option<bool>,
     /// Only moderators and owners speak.
     pub read_only: Option<bool>,
-    /// How many messages are kept of it, in place of `history_kept`.
+    /// How many members it has at the most: one more is refused with `too_many`, but not whom the host puts there. 0: as
+    /// many as want to.
+    pub max_member_count: Option<u64>,
+    /// How many messages are kept of it, in place of the option `history_kept`.
     pub history_kept: Option<u64>,
 }
 

@@ -76,7 +76,8 @@ impl Chat {
     /// Lets a connection in, and into its room if it named one.
     ///
     /// # Errors
-    /// `too_many_rooms`, `banned`, `not_allowed` (the room is private): nothing has happened.
+    /// `too_many_rooms`, `banned`, `not_allowed` (the room is private), `too_many` (it is
+    /// full): nothing has happened.
     pub(crate) fn connect(&mut self, arrival: Arrival, at: &mut Moment<'_>) -> Result<(), Error> {
         let Arrival { connection, dialect, room, path, address, given, knock } = arrival;
         let user = given.as_ref().and_then(|given| given.user.clone());

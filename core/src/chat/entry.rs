@@ -120,7 +120,7 @@ impl Chat {
     /// Whether somebody may come into a room. `invited`: the host has said so when it let them in.
     ///
     /// # Errors
-    /// `banned`, `not_allowed` (it is private).
+    /// `banned`, `not_allowed` (it is private), `too_many` (it is full).
     pub(super) fn check_entry(
         &self,
         room: &RoomName,
@@ -143,6 +143,12 @@ impl Chat {
         if rules.is_private && !invited && !is_known {
             let words = format!("{room} is private: the host decides who comes in");
             return Err(Error::new(ErrorCode::NotAllowed, words));
+        }
+        let is_in = user.is_some_and(|user| self.is_member(key, user));
+        let (count, max) = (self.member_count(key), rules.max_member_count);
+        if max > 0 && count >= max && !is_in && !invited && !is_known {
+            let words = format!("{room} is full: {max} members is as many as may be there");
+            return Err(Error::new(ErrorCode::TooMany, words));
         }
         Ok(())
     }

@@ -137,6 +137,7 @@ impl Chat {
         let rules = self.rooms.get_mut(key).rules();
         rules.is_private = options.private.unwrap_or(rules.is_private);
         rules.is_read_only = options.read_only.unwrap_or(rules.is_read_only);
+        rules.max_member_count = options.max_member_count.unwrap_or(rules.max_member_count);
         self.rooms.hold(key);
         if options.history_kept.is_some() {
             at.log.keep(&name, options.history_kept);

@@ -26,6 +26,8 @@ pub(crate) struct Rules {
     pub(crate) is_private: bool,
     /// Only moderators and owners speak.
     pub(crate) is_read_only: bool,
+    /// How many members there may be; 0: any number.
+    pub(crate) max_member_count: u64,
     /// Whom the host has put into it.
     pub(crate) invited: Vec<UserId>,
 }
