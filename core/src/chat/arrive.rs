@@ -81,7 +81,10 @@ impl Chat {
     pub(crate) fn connect(&mut self, arrival: Arrival, at: &mut Moment<'_>) -> Result<(), Error> {
         let Arrival { connection, dialect, room, path, address, given, knock } = arrival;
         let user = given.as_ref().and_then(|given| given.user.clone());
-        self.check_banned(user.as_ref(), address, at)?;
+        // A v1 client is told at its hello, in words and by a close code that it understands.
+        if dialect != Dialect::V1 {
+            self.check_banned(user.as_ref(), address, at)?;
+        }
         let key = match room.as_ref().filter(|_| dialect != Dialect::V1) {
             Some(name) => {
                 let invited = given.as_ref().is_some_and(|given| given.rooms.contains(name));

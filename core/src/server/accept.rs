@@ -415,8 +415,12 @@ impl Shard {
         connection.named = given.is_some();
         let arrival = Arrival { connection: id, dialect, room, path, address, given, knock };
         if let Err(error) = self.shared.with(|hub| hub.connect(arrival, now)).and_then(|result| result) {
+            let status = match error.code() {
+                ErrorCode::Banned | ErrorCode::NotAllowed => 403,
+                _ => 503,
+            };
             let reason = error.message();
-            return self.refuse(slot, Some(id), Refusal { status: 503, reason, headers: Vec::new() });
+            return self.refuse(slot, Some(id), Refusal { status, reason, headers: Vec::new() });
         }
         tracing::debug!(connection = id.0, "connected");
         self.settle(slot);
