@@ -3,10 +3,13 @@
 
 mod common;
 
+use std::collections::HashMap;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use common::{Client, DEADLINE, Host, host};
 use klatsch::{Dialect, Event, Options, Payload};
+use serde_json::Value;
 use tungstenite::Message;
 
 const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "klatsch.v1");
@@ -115,28 +118,62 @@ fn when_the_engine_stops_a_bye_comes_before_the_close_frame_and_after_everything
     assert_eq!(closed(&mut client), (4200, "the server stops".to_owned()));
 }
 
+/// A client that has said hello.
+fn greeted(host: &Host, name: &str) -> Client {
+    let mut client = talker(host);
+    client.say(&format!(r#"{{"id":1,"do":"hello","name":"{name}"}}"#));
+    assert!(ok(&mut client, 1)["session"].is_string());
+    client
+}
+
+fn heard(client: &mut Client) -> Value {
+    match next(client) {
+        Message::Text(text) => serde_json::from_str(&text).unwrap(),
+        other => panic!("heard {other:?}"),
+    }
+}
+
+/// The fields of the reply to that request, which comes next but for what is told unasked.
+fn ok(client: &mut Client, id: u64) -> Value {
+    loop {
+        let mut heard = heard(client);
+        if heard.get("on").is_none() {
+            assert_eq!(heard["id"], id, "{heard}");
+            return heard["ok"].take();
+        }
+    }
+}
+
+fn offset(event: &Value, field: &str) -> u64 {
+    event[field]["offset"].as_u64().unwrap_or_else(|| panic!("{event}"))
+}
+
+fn frames_of(texts: impl Iterator<Item = String>) -> Vec<u8> {
+    let frame = |text: String| {
+        let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
+        assert!(text.len() < 126);
+        frame.extend_from_slice(text.as_bytes());
+        frame
+    };
+    texts.flat_map(frame).collect()
+}
+
 #[test]
 fn one_that_asks_and_does_not_read_is_read_no_further_and_loses_nothing() {
-    const COUNT: usize = 20_000;
+    const COUNT: u64 = 40_000;
     let host = host(options().lag_bytes(4_096).write_timeout_ms(60_000).heartbeat_timeout_ms(60_000));
-    let mut client = talker(&host);
-    let mut asker = client.socket.get_ref().try_clone().unwrap();
+    let mut client = greeted(&host, "Ann");
+    client.say(r#"{"id":2,"do":"join","room":"lobby"}"#);
+    ok(&mut client, 2);
     // Each answer is longer than its request, so that what nobody reads would grow without a bound.
+    let mut asker = client.socket.get_ref().try_clone().unwrap();
     let asking = std::thread::spawn(move || {
-        use std::io::Write;
-        let frames: Vec<u8> = (0..COUNT)
-            .flat_map(|id| {
-                let text = format!("{{\"id\":{},\"do\":\"nothing like that\"}}", id + 1);
-                let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
-                frame.extend_from_slice(text.as_bytes());
-                frame
-            })
-            .collect();
-        asker.write_all(&frames)
+        let requests = (3..COUNT).map(|id| format!(r#"{{"id":{id},"do":"members","room":"lobby"}}"#));
+        asker.write_all(&frames_of(requests))
     });
     // It is held up: what waits is bounded, and what it sent waits on its own side.
     let until = Instant::now() + DEADLINE;
-    while host.engine.stats().unwrap().waiting_bytes <= 4_096 {
+    while host.engine.stats().unwrap().waiting_bytes == 0 {
         assert!(Instant::now() < until, "nothing waits");
         std::thread::park_timeout(Duration::from_millis(5));
     }
@@ -145,10 +182,145 @@ fn one_that_asks_and_does_not_read_is_read_no_further_and_loses_nothing() {
         assert!(waiting < 64 * 1_024, "{waiting} bytes wait");
         std::thread::park_timeout(Duration::from_millis(5));
     }
-    for id in 1..=COUNT {
-        let Message::Text(text) = next(&mut client) else { panic!("it is answered") };
-        assert!(text.starts_with(&format!("{{\"id\":{id},\"error\"")), "{text} in place of {id}");
+    for id in 3..COUNT {
+        assert_eq!(ok(&mut client, id)["member_count"], 1);
     }
     asking.join().unwrap().unwrap();
+    host.stop();
+}
+
+/// Has the host say something long in a room.
+fn say(host: &Host, room: &str) -> u64 {
+    let text = "x".repeat(4_000);
+    loop {
+        match host.engine.broadcast(room, &text) {
+            Ok(position) => return position.offset,
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+}
+
+/// A client that keeps to the rule of positions: it knows up to where it has each room.
+#[derive(Default)]
+struct Reader {
+    rooms: HashMap<String, u64>,
+    gap_count: usize,
+}
+
+impl Reader {
+    /// Takes one event or reply.
+    fn take(&mut self, heard: &Value) {
+        let room = || heard["room"].as_str().unwrap().to_owned();
+        match heard["on"].as_str() {
+            None if heard["ok"]["room"].is_string() && heard["ok"]["recovered"].is_boolean() => {
+                let room = heard["ok"]["room"].as_str().unwrap().to_owned();
+                self.rooms.insert(room, heard["ok"]["offset"].as_u64().unwrap());
+            }
+            Some("message") => {
+                let Some(at) = self.rooms.get_mut(&room()) else { return };
+                let offset = heard["offset"].as_u64().unwrap();
+                assert!(offset <= *at + 1, "a silent gap behind {at}: {}", heard["offset"]);
+                *at = offset.max(*at);
+            }
+            Some("gap") => {
+                let at = self.rooms.get_mut(&room()).unwrap();
+                assert!(offset(heard, "from") <= *at, "a silent gap behind {at}: {heard}");
+                *at = offset(heard, "to").max(*at);
+                self.gap_count += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads until it has the rooms up to there.
+    fn read_up_to(&mut self, client: &mut Client, tops: &[(&str, u64)]) {
+        while tops.iter().any(|(room, top)| self.rooms[*room] < *top) {
+            let heard = heard(client);
+            self.take(&heard);
+        }
+    }
+}
+
+/// Fills what the system keeps for a client that does not read, until it lags. `quick` is in the rooms too.
+fn overwhelm(host: &Host, quick: &mut Client, rooms: &[&str]) {
+    let until = Instant::now() + DEADLINE;
+    while host.engine.stats().unwrap().lagging_count == 0 {
+        assert!(Instant::now() < until, "it never lags");
+        for room in rooms {
+            // Each in a turn of its own, as people speak.
+            let said = say(host, room);
+            while heard(quick)["offset"] != said {}
+        }
+    }
+}
+
+/// A client that has joined the rooms, and where it is in them.
+fn member(host: &Host, name: &str, rooms: &[&str]) -> (Client, Reader) {
+    let (mut client, mut reader) = (greeted(host, name), Reader::default());
+    for room in rooms {
+        client.say(&format!(r#"{{"id":2,"do":"join","room":"{room}"}}"#));
+        while !reader.rooms.contains_key(*room) {
+            reader.take(&heard(&mut client));
+        }
+    }
+    (client, reader)
+}
+
+#[test]
+fn who_lags_in_several_rooms_has_each_without_a_silent_gap_and_is_not_closed() {
+    // One shard: what the quick one has heard, the slow one was to hear too.
+    let host = host(options().shard_count(1).lag_bytes(1_024));
+    let (mut client, mut reader) = member(&host, "Slow", &["den", "attic", "yard"]);
+    let (mut quick, _) = member(&host, "Quick", &["den", "attic"]);
+    let yard = say(&host, "yard");
+    // A little is caught up record by record, much by a gap; a room in which nothing was said has none.
+    for count in [1, 2, 100] {
+        overwhelm(&host, &mut quick, &["den", "attic"]);
+        let tops: Vec<(&str, u64)> =
+            ["den", "attic"].map(|room| (room, (0..count).map(|_| say(&host, room)).max().unwrap())).to_vec();
+        let gap_count = reader.gap_count;
+        let is_heard = |heard: &Value| heard["room"] == "attic" && heard["offset"] == tops[1].1;
+        while !is_heard(&heard(&mut quick)) {}
+        reader.read_up_to(&mut client, &tops);
+        assert_eq!(reader.gap_count > gap_count, count == 100, "{count} in each room");
+    }
+    assert_eq!(reader.rooms["yard"], yard);
+    client.say(r#"{"id":5,"do":"read","room":"yard","offset":1}"#);
+    assert_eq!(ok(&mut client, 5)["offset"], 1);
+    host.stop();
+}
+
+#[test]
+fn who_joins_and_leaves_while_it_lags_has_what_it_is_in_and_nothing_of_what_it_left() {
+    let host = host(options().lag_bytes(8_192));
+    let (mut client, mut reader) = member(&host, "Slow", &["den", "attic"]);
+    let (mut quick, _) = member(&host, "Quick", &["den", "attic"]);
+    let until = Instant::now() + DEADLINE;
+    let await_members = |room: &str, count: u64| {
+        while host.engine.member_count(room).unwrap_or(0) != count {
+            assert!(Instant::now() < until, "{room} has not {count} members");
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    };
+    overwhelm(&host, &mut quick, &["den", "attic"]);
+    client.say(r#"{"id":4,"do":"leave","room":"attic"}"#);
+    await_members("attic", 1);
+    client.say(r#"{"id":5,"do":"leave","room":"den"}"#);
+    await_members("den", 1);
+    say(&host, "den");
+    client.say(r#"{"id":6,"do":"join","room":"den","history":0}"#);
+    await_members("den", 2);
+    let den = say(&host, "den");
+    say(&host, "attic");
+    let mut has_left = false;
+    while !has_left || reader.rooms["den"] < den {
+        let heard = heard(&mut client);
+        has_left |= heard["id"] == 4;
+        assert!(!has_left || heard["room"] != "attic", "{}", heard["on"]);
+        reader.take(&heard);
+    }
+    // What it asks for next is read, now that it has taken the page.
+    client.say(r#"{"id":7,"do":"join","room":"yard"}"#);
+    assert_eq!(ok(&mut client, 7)["member_count"], 1);
     host.stop();
 }

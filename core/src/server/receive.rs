@@ -101,15 +101,17 @@ impl Shard {
         }
     }
 
-    /// Reads a v1 connection no further, until it has taken what waits, if that is too much after what it was sent.
-    pub(super) fn choke(&mut self, slot: u32, id: ConnectionId) {
+    /// A connection was sent so many bytes for itself alone. If too much of that waits, a v1 one is read no further until
+    /// it has taken it.
+    pub(super) fn choke(&mut self, slot: u32, id: ConnectionId, bytes: usize) {
         let lag_bytes = self.settings.lag_bytes;
         if let Some(connection) = self.find(slot, id)
             && connection.dialect == Dialect::V1
             && matches!(connection.phase, Phase::Open)
-            && connection.waiting_bytes() > lag_bytes
+            && let Some(waiting) = &mut connection.outbox
         {
-            connection.choked = true;
+            waiting.personal_bytes += bytes;
+            connection.choked |= waiting.personal_bytes > lag_bytes;
         }
     }
 

@@ -72,8 +72,9 @@ impl Shard {
                 self.catch_all_up(slot, id, &behind);
                 if let Some(terms) = self.find_talking(slot, id).map(|connection| connection.terms) {
                     let frames = self.compression.personal(frames, terms);
+                    let bytes = frames.len();
                     self.send(slot, frames);
-                    self.choke(slot, id);
+                    self.choke(slot, id, bytes);
                 }
             }
             Act::Close { code, reason, behind } => {

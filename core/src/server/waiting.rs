@@ -16,6 +16,8 @@ pub(super) struct Waiting {
     pub(super) outbox: Outbox,
     /// Since when it has taken nothing of it, in ticks.
     pub(super) progress_ms: u64,
+    /// How much of what it was sent for itself alone has come here since nothing waited.
+    pub(super) personal_bytes: usize,
     /// It lags: it is shown nothing of its rooms until nothing waits any more.
     pub(super) lag: Option<Lag>,
 }
@@ -50,7 +52,7 @@ pub(super) struct Tally {
 
 impl Waiting {
     pub(super) fn new(now_ms: u64) -> Waiting {
-        Waiting { outbox: Outbox::default(), progress_ms: now_ms, lag: None }
+        Waiting { outbox: Outbox::default(), progress_ms: now_ms, personal_bytes: 0, lag: None }
     }
 
     /// Whether so many bytes more are too many for one who still has to take what waits.
