@@ -324,3 +324,58 @@ fn who_joins_and_leaves_while_it_lags_has_what_it_is_in_and_nothing_of_what_it_l
     assert_eq!(ok(&mut client, 7)["member_count"], 1);
     host.stop();
 }
+
+#[test]
+fn who_begins_and_ceases_to_see_something_else_than_the_others_misses_nothing_and_sees_nothing_twice() {
+    const COUNT: u64 = 3_000;
+    let host = host(options());
+    let mut other = talker(&host);
+    other.say(r#"{"id":1,"do":"hello","name":"Other"}"#);
+    let user = ok(&mut other, 1)["user"].as_str().unwrap().to_owned();
+    let (mut client, reader) = member(&host, "Ann", &["lobby"]);
+    // Somebody whose lane stays the common one.
+    let (mut bystander, _) = member(&host, "Bob", &["lobby"]);
+    let mut at = reader.rooms["lobby"];
+    let mut asker = client.socket.get_ref().try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..COUNT {
+                while host.engine.broadcast("lobby", &number.to_string()).is_err() {
+                    std::thread::yield_now();
+                }
+                if number % 10 == 0 {
+                    let block = format!(r#"{{"do":"block","user":"{user}","on":{}}}"#, number / 10 % 2 == 0);
+                    asker.write_all(&frames_of(std::iter::once(block))).unwrap();
+                }
+            }
+        });
+        for client in [&mut client, &mut bystander] {
+            let mut next_at = at;
+            while next_at < at + COUNT {
+                let heard = heard(client);
+                if heard["on"] == "message" {
+                    next_at += 1;
+                    assert_eq!(heard["offset"], next_at);
+                }
+            }
+        }
+    });
+    at += COUNT + 1;
+    assert_eq!(host.engine.broadcast("lobby", "the end").unwrap().offset, at);
+    while heard(&mut client)["offset"] != at {}
+    host.stop();
+}
+
+#[test]
+fn a_client_that_wishes_heartbeats_more_often_has_them() {
+    let host = host(options());
+    let mut client = talker(&host);
+    client.say(r#"{"id":1,"do":"hello","name":"Ann","heartbeat_ms":1000}"#);
+    assert_eq!(ok(&mut client, 1)["heartbeat_ms"], 1_000);
+    for _ in 0..2 {
+        let began = Instant::now();
+        assert_eq!(client.hear(), "{}");
+        assert!(began.elapsed() < Duration::from_millis(1_900), "it came late");
+    }
+    host.stop();
+}
