@@ -65,6 +65,7 @@ use crate::wire::{MAX_REASON_BYTES, is_allowed};
 use connection::{Command, Connection};
 use shared::{End, OVERHEAD_BYTES, Shared, held_bytes};
 
+pub use chat::{Chat, ChatOptions};
 pub use options::Options;
 
 /// A connected WebSocket, seen from the client.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::options::ChatOptions;
 use crate::error::{Error, ErrorCode};
 
 /// The numbers, once for the machine's settings and once for the chat's options.
@@ -29,6 +30,17 @@ macro_rules! numbers {
             #[must_use]
             pub fn $name(mut self, $name: u64) -> Settings {
                 self.numbers.$name = $name;
+                self
+            })+
+        }
+
+        impl ChatOptions {
+            $($(#[doc = $doc])+
+            #[doc = concat!("\n\nDefault ", stringify!($default), "; from ", stringify!($min), " to ",
+                stringify!($max), ".")]
+            #[must_use]
+            pub fn $name(mut self, $name: u64) -> ChatOptions {
+                self.settings.numbers.$name = $name;
                 self
             })+
         }
