@@ -75,13 +75,25 @@ async function start(command, args) {
   };
 }
 
-/** Listens on a free port and passes bytes to `port` and back, until it is told to cut. */
-export async function startProxy(port) {
+/**
+ * Listens on a free port and passes bytes to `port` and back, until it is told to cut. `pages`: what it answers itself, by the
+ * path.
+ */
+export async function startProxy(port, pages = {}) {
   const sockets = new Set();
   let refusing = false;
-  const server = net.createServer((near) => {
+  const server = net.createServer(async (near) => {
     if (refusing) return near.destroy();
+    near.on('error', () => near.destroy());
+    const [request] = await once(near, 'data').catch(() => []);
+    if (request === undefined) return near.destroy();
+    near.pause();
+    const page = pages[String(request).match(/^GET ([^ ?]*)/)?.[1]];
+    if (page !== undefined) {
+      return near.end(`HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: ${Buffer.byteLength(page)}\r\nConnection: close\r\n\r\n${page}`);
+    }
     const far = net.connect(port, '127.0.0.1');
+    far.write(request);
     for (const [socket, other] of [[near, far], [far, near]]) {
       sockets.add(socket);
       socket.on('error', () => other.destroy());
