@@ -166,7 +166,6 @@ impl World {
     pub(super) fn turn_ms(&mut self, ms: u64) {
         self.now.ticks_ms += ms;
         self.now.unix_ms += ms;
-        let now = self.now;
         self.run(|chat, at| chat.expire(at));
     }
 
@@ -175,7 +174,6 @@ impl World {
     }
 
     pub(super) fn broadcast(&mut self, room: &str, text: &str) -> Result<Position, Error> {
-        let now = self.now;
         self.run(|chat, at| chat.broadcast(room, text, at))
     }
 
@@ -203,7 +201,6 @@ impl World {
 
     /// A client's text, as the tutorial dialect reads it.
     pub(super) fn say(&mut self, who: &str, text: &str) {
-        let now = self.now;
         let client = self.clients.get_mut(who).unwrap();
         let Some(connection) = client.connection else { return };
         if client.held {
@@ -229,7 +226,6 @@ impl World {
     }
 
     fn knock(&mut self, who: &str, room: &str) {
-        let now = self.now;
         self.last_connection += 1;
         let connection = ConnectionId(self.last_connection);
         let client = Client { connection: Some(connection), room: room.to_owned(), ..Client::default() };
@@ -251,7 +247,6 @@ impl World {
     }
 
     fn let_in(&mut self, connection: ConnectionId, given: Option<Given>) {
-        let now = self.now;
         let client = self.client(connection).unwrap();
         let room = Some(RoomName::new(&client.room).unwrap());
         client.admitted = true;
@@ -461,7 +456,6 @@ impl World {
     }
 
     fn play_host(&mut self, at: &str, act: &HostAct, error: Option<&ExpectedError>) {
-        let now = self.now;
         let result = match act {
             HostAct::Broadcasts { room, text } => self.broadcast(room, text).map(drop),
             HostAct::Sends { room, user, text } => {
