@@ -429,12 +429,13 @@ test('unread messages are counted from others, and end by reading', async (t) =>
 test('a room that one is put into is there, with the messages that led to it', async (t) => {
   const { chat, script } = await enter(t);
   const heard = collect(chat, 'joined', 'message');
-  script.say(transcripts().event('joined'));
+  const joined = transcripts().event('joined');
+  script.say(joined);
   const { id, before } = script.one('history');
   assert.equal(before, 2);
   script.ok({ id }, { ...page(['psst']), more: false });
-  script.say(said(2, 'hello?', { epoch: EPOCH + 2 }, 'dm:5f0c'));
-  const room = chat.room('dm:5f0c');
+  script.say(said(2, 'hello?', { epoch: EPOCH + 2 }, joined.room));
+  const room = chat.room(joined.room);
   assert.deepEqual(texts(room), ['psst', 'hello?']);
   assert.deepEqual([room.getSnapshot().with, room.unreadCount], ['u8', 2]);
   assert.deepEqual(heard.map(({ on }) => on), ['joined', 'message']);

@@ -2,6 +2,7 @@
 
 mod pages;
 mod requests;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 

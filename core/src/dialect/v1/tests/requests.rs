@@ -37,6 +37,7 @@ fn expected() -> Vec<(&'static str, Option<u64>, Request<'static>)> {
         session: "s3cr3t".into(),
         rooms: vec![(LOBBY, at(1, 57)), ("den".into(), at(2, 3)), ("attic".into(), at(3, 9))],
     };
+    let back = Resume { session: "s3cr3t".into(), rooms: vec![(LOBBY, at(1, 60)), ("den".into(), at(2, 3))] };
     let token = Hello { token: Some("t0k3n".into()), heartbeat_ms: Some(10_000), ..Hello::default() };
     let to_user = Post {
         to: Place::User("u8".into()),
@@ -56,9 +57,11 @@ fn expected() -> Vec<(&'static str, Option<u64>, Request<'static>)> {
         ("hello", Some(1), Request::Hello(ann())),
         ("hello-token", Some(1), Request::Hello(token)),
         ("hello-resume", Some(1), Request::Hello(Hello { resume: Some(resume), ..ann() })),
+        ("hello-back", Some(1), Request::Hello(Hello { resume: Some(back), ..Hello::default() })),
         ("refresh", Some(2), Request::Refresh { token: "n3w3r".into() }),
         ("join", Some(3), Request::Join { room: LOBBY, since: None, history: Some(2) }),
         ("join-since", Some(4), Request::Join { room: LOBBY, since: Some(at(1, 58)), history: None }),
+        ("join-lost", Some(4), Request::Join { room: "den".into(), since: Some(at(2, 3)), history: None }),
         ("leave", Some(5), Request::Leave { room: LOBBY }),
         ("rooms", Some(6), Request::Rooms { page: page(Some(2), None) }),
         ("rooms-more", Some(6), Request::Rooms { page: page(None, Some("2")) }),

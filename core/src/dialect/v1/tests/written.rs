@@ -1,13 +1,11 @@
 //! What each reply, refusal and event of the transcripts is made from.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::command::request::{Act, Role};
-use crate::id::{ConnectionId, Position, UserId};
-use crate::message::Color;
-use crate::push::reply::{
-    Content, Entered, Fate, Folded, Happening, Hit, Logged, LoggedChange, MemberLine, Reaction, Reply,
-    Resumed, RoomLine, Welcome,
-};
+use crate::id::{ConnectionId, Mid, Position, RoomName, UserId, UserName};
+use crate::message::{Change, Color, Extras, Message, Moderation, More, Reaction, Record, Role};
+use crate::push::reply::{Content, Entered, Fate, Happening, MemberLine, Reply, Resumed, RoomLine, Welcome};
 
 const AT: u64 = 1_700_000_000_000;
 
@@ -35,17 +33,17 @@ impl Golden {
         serde_json::from_str::<serde_json::Value>(&written).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 
-    fn reply(&mut self, name: &str, id: u64, answer: &Reply<'_>) {
+    fn reply(&mut self, name: &str, id: u64, answer: &Reply) {
         self.is(name, |out| reply(id, answer, out));
     }
 
-    fn event(&mut self, name: &str, happening: &Happening<'_>) {
+    fn event(&mut self, name: &str, happening: &Happening) {
         self.is(name, |out| event(happening, out));
     }
 
     /// A record of the lobby that stands behind the one before it.
-    fn record(&mut self, name: &str, offset: u64, change: LoggedChange<'_>) {
-        self.event(name, &Happening::Logged { room: "lobby", record: logged(at(1, offset), change) });
+    fn record(&mut self, name: &str, offset: u64, change: Change) {
+        self.event(name, &Happening::Logged { room: room("lobby"), record: logged(at(1, offset), change) });
     }
 
     fn done(self) {
@@ -53,46 +51,69 @@ impl Golden {
     }
 }
 
-fn said<'a>(user: &'a str, name: &'a str, color: Color, position: Position, text: &'a str) -> Folded<'a> {
-    Folded {
+fn room(name: &str) -> RoomName {
+    RoomName::new(name).unwrap()
+}
+
+/// The room in which Ann and Bob talk.
+fn direct() -> RoomName {
+    RoomName::direct(&user("u7"), &user("u8"))
+}
+
+fn user(id: &str) -> UserId {
+    if id == "host" { UserId::host() } else { UserId::new(id).unwrap() }
+}
+
+fn name(name: &str) -> UserName {
+    UserName::new(name).unwrap()
+}
+
+fn said(id: &str, by: &str, color: Color, position: Position, text: &str, more: Extras) -> Arc<Message> {
+    Arc::new(Message {
+        room: room("lobby"),
         position,
-        mid: None,
-        user,
-        name,
+        user: user(id),
+        name: name(by),
         color,
         at_ms: AT,
-        text: Some(text),
-        reply_to: None,
-        revision: 0,
-        reactions: &[],
-        data: None,
-    }
+        text: text.into(),
+        more: More::new(more),
+    })
 }
 
-fn bob<'a>(mid: &'a str, position: Position, text: &'a str) -> Folded<'a> {
-    Folded { mid: Some(mid), ..said("u8", "Bob", Color::Green, position, text) }
+fn sent(mid: &str) -> Extras {
+    Extras { mid: Some(Mid::new(mid)), ..Extras::default() }
 }
 
-fn host(position: Position, text: &str) -> Folded<'_> {
-    said("host", "Host", Color::Black, position, text)
+fn bob(mid: &str, position: Position, text: &str) -> Arc<Message> {
+    said("u8", "Bob", Color::Green, position, text, sent(mid))
 }
 
-fn logged(position: Position, change: LoggedChange<'_>) -> Logged<'_> {
+fn host(position: Position, text: &str) -> Arc<Message> {
+    said("host", "Host", Color::Black, position, text, Extras::default())
+}
+
+fn logged(position: Position, change: Change) -> Record {
     let prev = Position { offset: position.offset - 1, ..position };
-    Logged { position, prev: Some(prev), at_ms: AT, change }
+    Record { position, prev: Some(prev), at_ms: AT, change }
 }
 
-fn member<'a>(user: &'a str, name: &'a str, color: Color, role: Role) -> MemberLine<'a> {
-    MemberLine { user, name, color, role }
+fn behind(prev: Position, record: Record) -> Record {
+    Record { prev: Some(prev), ..record }
 }
 
-fn entered<'a>(room: &'a str, top: Position, content: Content<'a>) -> Entered<'a> {
+fn member(id: &str, by: &str, color: Color, role: Role) -> MemberLine {
+    MemberLine { user: user(id), name: name(by), color, role }
+}
+
+fn entered(name: &str, top: Position, content: Content) -> Entered {
     Entered {
-        room,
+        room: room(name),
         top,
         recovered: false,
+        rollback: None,
         content,
-        members: &[],
+        members: Vec::new(),
         member_count: 0,
         read: 0,
         unread_count: 0,
@@ -100,22 +121,23 @@ fn entered<'a>(room: &'a str, top: Position, content: Content<'a>) -> Entered<'a
     }
 }
 
-fn ann<'a>(connection: u64) -> Welcome<'a> {
+fn ann(connection: u64) -> Welcome {
     Welcome {
         connection: ConnectionId(connection),
-        user: "u7",
-        name: "Ann",
+        user: user("u7"),
+        name: name("Ann"),
         color: Color::Red,
-        session: "s3cr3t",
+        session: "s3cr3t".into(),
         heartbeat_ms: 25_000,
-        limits: &[("max_text_bytes", 16_384)],
+        limits: Vec::new(),
         time_ms: AT,
-        rooms: &[],
+        expires_at_ms: None,
+        rooms: Vec::new(),
     }
 }
 
-fn because(code: ErrorCode, message: &str) -> Refusal<'_> {
-    Refusal { code, message, retry_after_ms: None, fate: None, suggestion: None }
+fn because(code: ErrorCode, words: &str) -> Refusal {
+    Refusal::from(Error::new(code, words))
 }
 
 #[test]
@@ -129,120 +151,153 @@ fn every_reply_is_written_as_it_stands() {
 }
 
 fn comings(golden: &mut Golden) {
-    let limits = &[("max_text_bytes", 16_384), ("dedupe_ms", 86_400_000)];
-    golden.reply("hello", 1, &Reply::Hello(Welcome { limits, ..ann(7) }));
-    let token = Welcome { user: "ann-1", color: Color::Green, heartbeat_ms: 10_000, limits: &[], ..ann(8) };
-    golden.reply("hello-token", 1, &Reply::Hello(token));
-    let missed = [logged(at(1, 58), LoggedChange::Message(bob("b-9", at(1, 58), "anyone?")))];
+    let hello = |welcome: Welcome| Reply::Hello(Box::new(welcome));
+    let limits = vec![("max_text_bytes", 16_384), ("dedupe_ms", 86_400_000)];
+    golden.reply("hello", 1, &hello(Welcome { limits, ..ann(7) }));
+    let token = Welcome {
+        user: user("ann-1"),
+        color: Color::Green,
+        heartbeat_ms: 10_000,
+        expires_at_ms: Some(AT + 3_600_000),
+        ..ann(8)
+    };
+    golden.reply("hello-token", 1, &hello(token));
+    let missed = vec![logged(at(1, 58), Change::Message(bob("b-9", at(1, 58), "anyone?")))];
     let lobby = Entered {
         recovered: true,
-        members: &[member("u7", "Ann", Color::Red, Role::Member)],
+        members: vec![member("u7", "Ann", Color::Red, Role::Member)],
         member_count: 2,
         read: 57,
         unread_count: 1,
-        ..entered("lobby", at(1, 58), Content::Records(&missed))
+        ..entered("lobby", at(1, 58), Content::Records(missed))
     };
-    let resumed = [
+    let banned = because(ErrorCode::Banned, "you are banned from attic");
+    let rooms = vec![
         Resumed::In(lobby),
-        Resumed::In(entered("den", at(10, 0), Content::Messages(&[]))),
-        Resumed::Out { room: "attic", refusal: because(ErrorCode::Banned, "you are banned from attic") },
+        Resumed::In(entered("den", at(10, 0), Content::Messages(Vec::new()))),
+        Resumed::Out { room: "attic".into(), refusal: banned },
     ];
-    golden.reply("hello-resume", 1, &Reply::Hello(Welcome { rooms: &resumed, ..ann(9) }));
+    let limits = vec![("max_text_bytes", 16_384)];
+    golden.reply("hello-resume", 1, &hello(Welcome { limits, rooms, ..ann(9) }));
+    let again = bob("b-12", at(10, 65_594), "anyone still here?");
+    let missed = vec![behind(at(1, 58), logged(at(10, 65_594), Change::Message(again)))];
+    let lobby = Entered {
+        recovered: true,
+        rollback: Some(at(1, 58)),
+        member_count: 2,
+        read: 58,
+        unread_count: 1,
+        ..entered("lobby", at(10, 65_594), Content::Records(missed))
+    };
+    let stranger = because(ErrorCode::NotMember, "you are not in den; join it first");
+    let rooms = vec![Resumed::In(lobby), Resumed::Out { room: "den".into(), refusal: stranger }];
+    golden.reply("hello-back", 1, &hello(Welcome { rooms, ..ann(10) }));
     golden.reply("refresh", 2, &Reply::Refreshed { expires_at_ms: AT + 3_600_000 });
 }
 
 fn rooms(golden: &mut Golden) {
-    let users = ["u2", "u3"].map(|id| UserId::new(id).unwrap()).to_vec();
-    let whole = Folded {
+    let thumbs = Reaction { emoji: "👍".into(), users: vec![user("u2"), user("u3")] };
+    let extras = Extras {
         reply_to: Some(55),
         revision: 2,
-        reactions: &[Reaction { emoji: "👍".into(), users }],
-        data: Some("{\"seen\":[1,2]}"),
-        ..bob("b-9", at(1, 58), "hi \"Ann\"\n<b>&</b>")
+        reactions: vec![thumbs],
+        data: Some("{\"seen\":[1,2]}".into()),
+        ..sent("b-9")
     };
-    let messages = [host(at(1, 55), "Good morning!"), whole];
-    let members = [
-        member("host-1", "Cy", Color::Plum, Role::Owner),
-        member("u8", "Bob", Color::Green, Role::Moderator),
-    ];
+    let whole = said("u8", "Bob", Color::Green, at(1, 58), "hi \"Ann\"\n<b>&</b>", extras);
     let first = Entered {
-        members: &members,
+        members: vec![
+            member("host-1", "Cy", Color::Plum, Role::Owner),
+            member("u8", "Bob", Color::Green, Role::Moderator),
+        ],
         member_count: 12,
         read: 55,
         unread_count: 1,
         more: true,
-        ..entered("lobby", at(1, 58), Content::Messages(&messages))
+        ..entered("lobby", at(1, 58), Content::Messages(vec![host(at(1, 55), "Good morning!"), whole]))
     };
     golden.reply("join", 3, &Reply::Joined(first));
-    let edit = LoggedChange::Edit { of: 41, mid: "b-10", user: "u8", text: "hello" };
-    let delete = LoggedChange::Delete { of: 55, mid: "c-1", user: "host-1" };
-    let records = [logged(at(1, 59), edit), logged(at(1, 60), delete)];
+    let edit = Change::Edit { of: 41, mid: Mid::new("b-10"), user: user("u8"), text: "hello".into() };
+    let delete = Change::Delete { of: 55, mid: Mid::new("c-1"), user: user("host-1") };
+    let records = vec![logged(at(1, 59), edit), logged(at(1, 60), delete)];
     let since = Entered {
         recovered: true,
         member_count: 1,
         read: 60,
-        ..entered("lobby", at(1, 60), Content::Records(&records))
+        ..entered("lobby", at(1, 60), Content::Records(records))
     };
     golden.reply("join-since", 4, &Reply::Joined(since));
+    let lost = Entered {
+        recovered: true,
+        rollback: Some(at(2, 1)),
+        member_count: 1,
+        read: 1,
+        ..entered("den", at(2, 1), Content::Records(Vec::new()))
+    };
+    golden.reply("join-lost", 4, &Reply::Joined(lost));
     golden.reply("leave", 5, &Reply::Done);
     let lobby = RoomLine {
-        room: "lobby",
+        room: room("lobby"),
         with: None,
-        topic: "Everything",
+        topic: "Everything".into(),
         member_count: 12,
         top: at(1, 58),
         read: 55,
         unread_count: 1,
         last: None,
     };
-    let direct = RoomLine {
-        room: "dm:5f0c",
-        with: Some("u8"),
-        topic: "",
+    let with_bob = RoomLine { last: Some(bob("b-1", at(3, 1), "psst")), ..with_bob() };
+    golden.reply("rooms", 6, &Reply::Rooms { rooms: vec![lobby, with_bob], cursor: Some("2".into()) });
+    golden.reply("rooms-more", 6, &Reply::Rooms { rooms: Vec::new(), cursor: None });
+}
+
+fn with_bob() -> RoomLine {
+    RoomLine {
+        room: direct(),
+        with: Some(user("u8")),
+        topic: "".into(),
         member_count: 2,
         top: at(3, 1),
         read: 0,
         unread_count: 1,
-        last: Some(bob("b-1", at(3, 1), "psst")),
-    };
-    golden.reply("rooms", 6, &Reply::Rooms { rooms: &[lobby, direct], cursor: Some("2") });
-    golden.reply("rooms-more", 6, &Reply::Rooms { rooms: &[], cursor: None });
+        last: None,
+    }
 }
 
 fn changes(golden: &mut Golden) {
     let sent = |room, position, duplicate| Reply::Sent { room, position, at_ms: AT, duplicate };
     let changed = |offset| Reply::Changed { position: at(1, offset), at_ms: AT, duplicate: false };
-    golden.reply("send", 7, &sent("lobby", at(1, 59), false));
-    golden.reply("send-again", 8, &sent("lobby", at(1, 59), true));
-    golden.reply("send-to-user", 9, &sent("dm:5f0c", at(3, 2), false));
+    golden.reply("send", 7, &sent(room("lobby"), at(1, 59), false));
+    golden.reply("send-again", 8, &sent(room("lobby"), at(1, 59), true));
+    golden.reply("send-to-user", 9, &sent(direct(), at(3, 2), false));
     golden.reply("edit", 10, &changed(60));
     golden.reply("delete", 11, &changed(61));
     golden.reply("react", 12, &changed(62));
-    golden.reply("rename", 22, &Reply::Renamed { name: "Ann B.", color: Color::Red });
+    golden.reply("rename", 22, &Reply::Renamed { name: name("Ann B."), color: Color::Red });
     golden.reply("kick", 23, &Reply::Moderated { position: at(1, 63) });
     golden.reply("block", 31, &Reply::Done);
-    golden.reply("call", 32, &Reply::Called { data: "{\"degrees\":-3.5}" });
+    golden.reply("call", 32, &Reply::Called { data: "{\"degrees\":-3.5}".into() });
 }
 
 fn reads(golden: &mut Golden) {
-    let deleted =
-        Folded { mid: Some("a-1"), text: None, revision: 1, ..said("u7", "Ann", Color::Red, at(1, 59), "") };
-    let newest = Reply::History { content: Content::Messages(&[deleted]), top: at(1, 62), more: true };
-    golden.reply("history", 13, &newest);
-    let none = Reply::History { content: Content::Messages(&[]), top: at(1, 62), more: false };
-    golden.reply("history-before", 14, &none);
-    let first = said("u8", "Bob", Color::Green, at(2, 1), "first");
-    let unreact = LoggedChange::React { of: 1, mid: "a-8", user: "u7", emoji: "👍", add: false };
-    let records = [
-        Logged { prev: None, ..logged(at(2, 1), LoggedChange::Message(first)) },
-        Logged { prev: Some(at(2, 1)), ..logged(at(10, 65_538), unreact) },
+    let gone = Extras { revision: 1, is_deleted: true, ..sent("a-1") };
+    let deleted = said("u7", "Ann", Color::Red, at(1, 59), "", gone);
+    let messages =
+        |messages, more| Reply::History { content: Content::Messages(messages), top: at(1, 62), more };
+    golden.reply("history", 13, &messages(vec![deleted], true));
+    golden.reply("history-before", 14, &messages(Vec::new(), false));
+    let first = said("u8", "Bob", Color::Green, at(2, 1), "first", Extras::default());
+    let unreact =
+        Change::React { of: 1, mid: Mid::new("a-8"), user: user("u7"), emoji: "👍".into(), add: false };
+    let records = vec![
+        Record { prev: None, ..logged(at(2, 1), Change::Message(first)) },
+        behind(at(2, 1), logged(at(10, 65_538), unreact)),
     ];
-    let after = Reply::History { content: Content::Records(&records), top: at(10, 65_538), more: false };
+    let after = Reply::History { content: Content::Records(records), top: at(10, 65_538), more: false };
     golden.reply("history-after", 16, &after);
-    let hits = [Hit { room: "lobby", offset: 12, snippet: "more coffee, please" }];
-    golden.reply("search", 17, &Reply::Found { hits: &hits, cursor: Some("12") });
-    let members = [member("u7", "Ann", Color::Red, Role::Guest)];
-    golden.reply("members", 18, &Reply::Members { members: &members, member_count: 12, cursor: Some("u7") });
+    let members = vec![member("u7", "Ann", Color::Red, Role::Guest)];
+    let cursor = Some("u7".into());
+    golden.reply("members", 18, &Reply::Members { members, member_count: 12, cursor });
     golden.reply("read", 19, &Reply::Read { offset: 58 });
     golden.reply("typing-done", 20, &Reply::Done);
     golden.reply("tell-user", 21, &Reply::Done);
@@ -251,19 +306,21 @@ fn reads(golden: &mut Golden) {
 #[test]
 fn every_refusal_is_written_as_it_stands() {
     let mut golden = Golden::of("refusals");
-    let mut is = |name: &str, id, because: Refusal<'_>| {
+    let mut is = |name: &str, id, because: Refusal| {
         golden.is(name, |out| refusal(Some(id), &because, out));
     };
     let fast = because(ErrorCode::RateLimited, "more than 2 messages a second");
     is("rate_limited", 7, Refusal { retry_after_ms: Some(1_500), ..fast });
     let taken = because(ErrorCode::NameTaken, "somebody is called Ann, or looks like it");
-    is("name_taken", 1, Refusal { suggestion: Some("Ann 2"), ..taken });
+    is("name_taken", 1, Refusal { suggestion: Some("Ann 2".into()), ..taken });
     is("not_member", 7, because(ErrorCode::NotMember, "you are not in attic; join it first"));
     is("mid_conflict", 7, because(ErrorCode::MidConflict, "something else was sent under the mid a-1"));
     let busy = because(ErrorCode::Busy, "too much waits to be stored");
     is("busy", 7, Refusal { retry_after_ms: Some(1_000), fate: Some(Fate::Refused), ..busy });
     let unstored = because(ErrorCode::StoreUnavailable, "it could not be stored in time");
     is("store_unavailable", 7, Refusal { fate: Some(Fate::Open(at(1, 59))), ..unstored });
+    let words = "there is no search: the messages are kept in memory alone";
+    is("not_available", 17, because(ErrorCode::NotAvailable, words));
     golden.done();
 }
 
@@ -271,114 +328,118 @@ fn every_refusal_is_written_as_it_stands() {
 fn every_event_is_written_as_it_stands() {
     let mut golden = Golden::of("events");
     log(&mut golden);
+    let (lobby, bob) = (|| room("lobby"), || user("u8"));
+    let (dan, called) = (|| user("u9"), || name("Dan"));
+    let tell = |room, user, data: &str| Happening::Tell { room, user, data: data.into() };
     let told = [
-        ("gap", Happening::Gap { room: "lobby", from: at(1, 58), to: at(1, 912) }),
-        ("rollback", Happening::Rollback { room: "lobby", to: at(1, 57) }),
-        ("join", Happening::Join { room: "lobby", user: "u9", name: "Dan", member_count: 13 }),
-        ("leave", Happening::Leave { room: "lobby", user: "u9", name: "Dan", member_count: 12 }),
-        ("members", Happening::Members { room: "lobby", member_count: 5_000 }),
-        ("removed", Happening::Removed { room: "lobby", reason: "kicked" }),
-        ("typing", Happening::Typing { room: "lobby", user: "u8", active: true }),
-        ("typing-done", Happening::Typing { room: "lobby", user: "u8", active: false }),
-        ("read", Happening::Read { room: "lobby", user: "u8", offset: 58 }),
-        ("tell", Happening::Tell { room: Some("lobby"), user: Some("u8"), data: "{\"x\":3,\"y\":4}" }),
-        ("tell-from-host", Happening::Tell { room: None, user: None, data: "\"maintenance at noon\"" }),
-        ("tell-user", Happening::Tell { room: None, user: Some("u8"), data: "null" }),
-        ("bye", Happening::Bye { code: 4202, reason: "restart", reconnect_ms: (500, 8_000) }),
+        ("gap", Happening::Gap { room: lobby(), from: at(1, 58), to: at(1, 912) }),
+        ("rollback", Happening::Rollback { room: lobby(), to: at(1, 57) }),
+        ("join", Happening::Join { room: lobby(), user: dan(), name: called(), member_count: 13 }),
+        ("leave", Happening::Leave { room: lobby(), user: dan(), name: called(), member_count: 12 }),
+        ("members", Happening::Members { room: lobby(), member_count: 5_000 }),
+        ("removed", Happening::Removed { room: lobby(), reason: "kicked".into() }),
+        ("typing", Happening::Typing { room: lobby(), user: bob(), active: true }),
+        ("typing-done", Happening::Typing { room: lobby(), user: bob(), active: false }),
+        ("read", Happening::Read { room: lobby(), user: bob(), offset: 58 }),
+        ("tell", tell(Some(lobby()), Some(bob()), "{\"x\":3,\"y\":4}")),
+        ("tell-from-host", tell(None, None, "\"maintenance at noon\"")),
+        ("tell-user", tell(None, Some(bob()), "null")),
+        ("bye", Happening::Bye { code: 4202, reason: "restart".into(), reconnect_ms: (500, 8_000) }),
+        ("joined", Happening::Joined(with_bob())),
     ];
     for (name, happening) in &told {
         golden.event(name, happening);
     }
-    let line = RoomLine {
-        room: "dm:5f0c",
-        with: Some("u8"),
-        topic: "",
-        member_count: 2,
-        top: at(3, 1),
-        read: 0,
-        unread_count: 1,
-        last: None,
-    };
-    golden.event("joined", &Happening::Joined(line));
     golden.is("heartbeat", |out| out.extend_from_slice(HEARTBEAT));
     golden.done();
 }
 
 /// The records of the log as events.
 fn log(golden: &mut Golden) {
-    let dan = || "u9".into();
-    golden.record("message", 58, LoggedChange::Message(bob("b-9", at(1, 58), "hi")));
-    golden.record("edit", 59, LoggedChange::Edit { of: 58, mid: "b-10", user: "u8", text: "hi!" });
-    golden.record("delete", 60, LoggedChange::Delete { of: 58, mid: "b-11", user: "u8" });
-    let react = LoggedChange::React { of: 57, mid: "a-7", user: "u7", emoji: "👍", add: true };
+    let (bob_wrote, dan) = (|| user("u8"), || user("u9"));
+    let mid = Mid::new;
+    golden.record("message", 58, Change::Message(bob("b-9", at(1, 58), "hi")));
+    let edit = Change::Edit { of: 58, mid: mid("b-10"), user: bob_wrote(), text: "hi!".into() };
+    golden.record("edit", 59, edit);
+    golden.record("delete", 60, Change::Delete { of: 58, mid: mid("b-11"), user: bob_wrote() });
+    let react = Change::React { of: 57, mid: mid("a-7"), user: user("u7"), emoji: "👍".into(), add: true };
     golden.record("react", 61, react);
+    let by_bob = Some(bob_wrote());
     let acts = [
-        ("slow", Act::Slow { seconds: 10 }, Some("u8")),
-        ("kick", Act::Kick { user: dan() }, None),
-        ("mute", Act::Mute { user: dan(), seconds: Some(600) }, Some("u8")),
-        ("ban", Act::Ban { user: dan(), seconds: None }, Some("u8")),
-        ("unban", Act::Unban { user: dan() }, Some("u8")),
-        ("topic", Act::Topic { topic: "Everything".into() }, Some("u8")),
-        ("role", Act::Role { user: dan(), role: Role::Guest }, Some("u8")),
-        ("clear", Act::Clear { user: Some(dan()) }, Some("u8")),
+        ("slow", Moderation::Slow { seconds: 10 }, by_bob.clone()),
+        ("kick", Moderation::Kick { user: dan() }, None),
+        ("mute", Moderation::Mute { user: dan(), seconds: Some(600) }, by_bob.clone()),
+        ("ban", Moderation::Ban { user: dan(), seconds: None }, by_bob.clone()),
+        ("unban", Moderation::Unban { user: dan() }, by_bob.clone()),
+        ("topic", Moderation::Topic { topic: "Everything".into() }, by_bob.clone()),
+        ("role", Moderation::Role { user: dan(), role: Role::Guest }, by_bob.clone()),
+        ("clear", Moderation::Clear { user: Some(dan()) }, by_bob),
     ];
-    for (offset, (name, act, by)) in (62..).zip(&acts) {
-        golden.record(name, offset, LoggedChange::Moderation { act, by: *by });
+    for (offset, (name, act, by)) in (62..).zip(acts) {
+        golden.record(name, offset, Change::Moderation { act, by });
     }
-    golden.record("rename", 70, LoggedChange::Rename { user: "u7", name: "Ann B.", color: Color::Red });
-    let first = logged(at(2, 1), LoggedChange::Message(host(at(2, 1), "first")));
-    golden.event("first", &Happening::Logged { room: "den", record: Logged { prev: None, ..first } });
-    let again = Folded { mid: Some("a-9"), ..said("u7", "Ann", Color::Red, at(10, 65_538), "again") };
-    let again = Logged { prev: Some(at(2, 1)), ..logged(at(10, 65_538), LoggedChange::Message(again)) };
-    golden.event("new-epoch", &Happening::Logged { room: "den", record: again });
+    let renamed = Change::Rename { user: user("u7"), name: name("Ann B."), color: Color::Red };
+    golden.record("rename", 70, renamed);
+    let first = logged(at(2, 1), Change::Message(host(at(2, 1), "first")));
+    golden.event("first", &Happening::Logged { room: room("den"), record: Record { prev: None, ..first } });
+    let again = said("u7", "Ann", Color::Red, at(10, 65_538), "again", sent("a-9"));
+    let again = behind(at(2, 1), logged(at(10, 65_538), Change::Message(again)));
+    golden.event("new-epoch", &Happening::Logged { room: room("den"), record: again });
 }
 
 #[test]
 fn nothing_is_written_longer_than_its_bound() {
     let wild = "\u{1}\u{1f}\"\\é😀".repeat(9);
-    let users: Vec<UserId> = (0..40).map(|n| UserId::new(&format!("u{n}")).unwrap()).collect();
-    let reactions = [
-        Reaction { emoji: wild.clone(), users },
-        Reaction { emoji: "👍".into(), users: vec![UserId::new("x").unwrap()] },
+    let long = "x".repeat(64);
+    let users: Vec<UserId> = (0..40).map(|n| user(&format!("u{n}"))).collect();
+    let reactions = vec![
+        Reaction { emoji: wild.as_str().into(), users },
+        Reaction { emoji: "👍".into(), users: vec![user(&long)] },
     ];
     let most = Position { epoch: u64::MAX, offset: u64::MAX };
-    for text in ["", wild.as_str()] {
-        let message = Folded {
-            position: most,
-            mid: Some(text),
+    for (text, id, by) in [("", "x", "x"), (&wild, &long, "\"é😀\\\"é😀\\\"é😀\\")] {
+        let message = |is_deleted| Message {
             at_ms: u64::MAX,
-            reply_to: Some(u64::MAX),
-            revision: u64::MAX,
-            reactions: &reactions,
-            data: Some("[1,2]"),
-            ..said(text, text, Color::Magenta, most, text)
+            more: More::new(Extras {
+                mid: Some(Mid::new(text)),
+                reply_to: Some(u64::MAX),
+                revision: u64::MAX,
+                is_deleted,
+                reactions: reactions.clone(),
+                data: Some("[1,2]".into()),
+            }),
+            ..Message::clone(&said(id, by, Color::Magenta, most, text, Extras::default()))
         };
-        let acts = [
-            Act::Mute { user: text.into(), seconds: Some(u64::MAX) },
-            Act::Topic { topic: text.into() },
-            Act::Role { user: text.into(), role: Role::Moderator },
-            Act::Clear { user: Some(text.into()) },
-            Act::Slow { seconds: u64::MAX },
-        ];
-        let (of, mid, user) = (u64::MAX, text, text);
+        let (of, mid, someone) = (u64::MAX, || Mid::new(text), || user(id));
+        let (emoji, add) = (text.into(), false);
         let mut changes = vec![
-            LoggedChange::Message(message),
-            LoggedChange::Message(Folded { text: None, ..message }),
-            LoggedChange::Edit { of, mid, user, text },
-            LoggedChange::Delete { of, mid, user },
-            LoggedChange::React { of, mid, user, emoji: text, add: false },
-            LoggedChange::Rename { user, name: text, color: Color::Magenta },
+            Change::Message(Arc::new(message(false))),
+            Change::Message(Arc::new(message(true))),
+            Change::Edit { of, mid: mid(), user: someone(), text: text.into() },
+            Change::Delete { of, mid: mid(), user: someone() },
+            Change::React { of, mid: mid(), user: someone(), emoji, add },
+            Change::Rename { user: someone(), name: name(by), color: Color::Magenta },
         ];
-        changes.extend(acts.iter().map(|act| LoggedChange::Moderation { act, by: Some(text) }));
+        let acts = [
+            Moderation::Mute { user: someone(), seconds: Some(u64::MAX) },
+            Moderation::Topic { topic: text.into() },
+            Moderation::Role { user: someone(), role: Role::Moderator },
+            Moderation::Clear { user: Some(someone()) },
+            Moderation::Slow { seconds: u64::MAX },
+        ];
+        changes.extend(acts.into_iter().map(|act| Change::Moderation { act, by: Some(someone()) }));
         for change in changes {
-            let record = Logged { position: most, prev: Some(at(1, 1)), at_ms: u64::MAX, change };
+            let record = Record { position: most, prev: Some(at(1, 1)), at_ms: u64::MAX, change };
+            let bound = record.wire_bytes();
             let mut out = Vec::new();
-            event(&Happening::Logged { room: "", record }, &mut out);
-            assert!(out.len() <= record_bytes(&record), "{} {}", out.len(), record_bytes(&record));
+            event(&Happening::Logged { room: room("x"), record }, &mut out);
+            assert!(out.len() <= bound, "{} bytes, {bound} at most", out.len());
         }
+        let one = Arc::new(message(false));
+        let bound = 2 * one.wire_bytes() + 100;
+        let content = Content::Messages(vec![one.clone(), one]);
         let mut page = Vec::new();
-        let content = Content::Messages(&[message, message]);
         reply(1, &Reply::History { content, top: at(1, 1), more: true }, &mut page);
-        assert!(page.len() <= 2 * message_bytes(&message) + 100);
+        assert!(page.len() <= bound, "{} bytes, {bound} at most", page.len());
     }
 }
