@@ -54,7 +54,8 @@ numbers! {
     /// How many messages of its room a tutorial client is shown when it arrives: the newest, and at most
     /// 256 KiB of them.
     history: 100, 0 ..= 10_000;
-    /// How many records each room's log keeps; older ones are forgotten.
+    /// How many messages each room keeps as they stand; of its log, which resuming clients are given, it keeps four times
+    /// as many of the newest records. Older ones are forgotten.
     history_kept: 1_000, 1 ..= 1_000_000;
     /// How many bytes the logs of all rooms may hold together; past it the oldest records of the rooms
     /// that were quiet for longest are forgotten.
