@@ -58,8 +58,8 @@
 //!
 //! Three floors; a file may use what is below it, and a test reads the imports:
 //!
-//! - **Words**, plain types that are right once made: `error id message event options command push network rate stats
-//!   time`.
+//! - **Words**, plain types that are right once made: `close error id message event options command push network rate
+//!   stats time`.
 //! - **Pure**, state machines without socket, file, thread, clock or randomness, which do not know one another:
 //!   `wire` (bytes ⇄ whole messages), `dialect` (text ⇄ commands and pushes), `chat` (what it means; time, logs and secrets
 //!   are arguments), `fanout` (who gets which bytes).
@@ -70,6 +70,7 @@
 
 mod chat;
 pub mod client;
+mod close;
 mod command;
 mod dialect;
 mod done;
@@ -93,6 +94,7 @@ pub mod testing;
 mod time;
 mod wire;
 
+pub use close::Cause as CloseCause;
 pub use engine::Engine;
 pub use error::{Error, ErrorCode};
 pub use event::{Admission, Dialect, Event, Question, Subject, Verdict};

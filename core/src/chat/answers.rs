@@ -1,9 +1,9 @@
 //! What becomes of what waited for the host.
 
+use crate::close::Cause;
 use crate::error::{Error, ErrorCode};
 use crate::event::{Admission, Verdict};
 use crate::id::{ConnectionId, QuestionId, RoomName, UserId, UserName};
-use crate::push::Cause;
 use crate::push::reply::{Refusal, Reply};
 
 use super::connection::Phase;

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::close::Cause;
 use crate::error::Error;
 use crate::event::{Dialect, Event, Question, Subject};
 use crate::id::{ConnectionId, RoomName, UserId};
-use crate::push::Cause;
 
 use super::connection::{Connection, Knock, Origin, Phase, Place, Sent, Talk, Who};
 use super::effect::{Effect, Given};

@@ -1,9 +1,9 @@
 //! What the chat wants done: it does nothing itself.
 
+use crate::close::Cause;
 use crate::event::{Event, Question};
 use crate::id::{ConnectionId, RoomName, UserId, UserName};
 use crate::message::{Color, Record, Role};
-use crate::push::Cause;
 use crate::push::reply::{Happening, Refusal, Reply};
 
 use super::room::RoomKey;

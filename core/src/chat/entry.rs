@@ -244,7 +244,7 @@ impl Chat {
         }
         // Clients of the tutorial have no other room.
         for connection in self.rooms.get(key).connections_of(user) {
-            self.close(connection, crate::push::Cause::Kicked, reason, at);
+            self.close(connection, crate::close::Cause::Kicked, reason, at);
         }
     }
 

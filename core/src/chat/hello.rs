@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::close::Cause;
 use crate::command::request::Hello;
 use crate::error::ErrorCode;
 use crate::event::{Dialect, Event, Subject};
 use crate::id::{ConnectionId, Position, UserId, UserName};
 use crate::message::Role;
-use crate::push::Cause;
 use crate::push::reply::{Happening, Refusal, Reply, Resumed, Welcome};
 
 use super::connection::{Phase, Who};

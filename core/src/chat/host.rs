@@ -3,11 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::close::Cause;
 use crate::error::{Error, ErrorCode};
 use crate::event::Admission;
 use crate::id::{ConnectionId, Position, RoomName, UserId, UserName};
 use crate::message::{Color, Member, Moderation, Room as RoomEntry, RoomOptions};
-use crate::push::Cause;
 use crate::push::reply::Happening;
 
 use super::connection::{Phase, Place, Who};

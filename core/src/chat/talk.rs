@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::close::Cause;
 use crate::command::request::{Place, Request};
 use crate::error::{Error, ErrorCode};
 use crate::event::{Question, Subject};
 use crate::id::ConnectionId;
 use crate::message::Role;
-use crate::push::Cause;
 use crate::push::reply::{Refusal, Reply};
 
 use super::connection::{Phase, Who};

@@ -81,7 +81,7 @@ fn who_sends_too_fast_is_slowed_down_and_at_last_closed() {
         world.turn_to_release("ann");
         world.say("ann", "again");
     }
-    assert_eq!(world.closed("ann"), Some(crate::push::Cause::Flood));
+    assert_eq!(world.closed("ann"), Some(crate::close::Cause::Flood));
 }
 
 #[test]

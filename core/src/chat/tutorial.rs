@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::close::Cause;
 use crate::command::Command;
 use crate::error::{Error, ErrorCode};
 use crate::event::Event;
 use crate::id::{ConnectionId, UserId};
-use crate::push::Cause;
 
 use super::connection::Who;
 use super::effect::{Effect, Flow};

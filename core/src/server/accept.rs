@@ -8,11 +8,11 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use crate::chat::{Arrival, Given};
+use crate::close::Cause;
 use crate::error::{Error, ErrorCode};
 use crate::event::{Dialect, Event};
 use crate::fanout::ShardKey;
 use crate::id::ConnectionId;
-use crate::push::Cause;
 use crate::wire::handshake::{Refusal, parse_request, refusal_response, switching_protocols};
 
 use super::addresses::AddressKey;

@@ -1,8 +1,8 @@
 //! How much memory the engine holds, and what it sheds when that is nearly as much as the host allows.
 
+use crate::close::Cause;
 use crate::error::{Error, ErrorCode};
 use crate::event::Event;
-use crate::push::Cause;
 
 use super::connection::Phase;
 use super::shard::Shard;

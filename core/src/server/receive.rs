@@ -4,11 +4,10 @@ use std::cmp::Reverse;
 use std::io::ErrorKind;
 
 use crate::chat::Flow;
-use crate::dialect::close_code;
+use crate::close::Cause;
 use crate::event::Dialect;
 use crate::id::ConnectionId;
 use crate::message::Payload;
-use crate::push::Cause;
 use crate::wire::{Item, Kind, Rules as WireRules, Violation, close_frame, reply_code, write_frame};
 
 use super::connection::{Peer, Phase};
@@ -264,7 +263,7 @@ impl Shard {
                 }
                 Some(item @ (Item::Ping(_) | Item::Pong(_))) => {
                     if connection.control.next_at_ms(rate, now.ticks_ms) > now.ticks_ms {
-                        let code = close_code(connection.dialect, Cause::Flood);
+                        let code = Cause::Flood.code(connection.dialect);
                         return Some(End::Violation(Violation { code, reason: TOO_MANY_CONTROL_FRAMES }));
                     }
                     connection.control.take(rate, now.ticks_ms);
@@ -344,7 +343,7 @@ impl Shard {
         let id = connection.id;
         if violation.code == POLICY {
             // RFC 6455 §7.4.1: what no other code fits, for which a dialect may have a word of its own.
-            violation.code = close_code(connection.dialect, Cause::Protocol);
+            violation.code = Cause::Protocol.code(connection.dialect);
         }
         connection.phase = Phase::Failing(Box::new(violation));
         tracing::debug!(
@@ -359,7 +358,7 @@ impl Shard {
     /// Closes a connection for a cause of the engine's, ahead of what waits for it.
     pub(super) fn close_for(&mut self, slot: u32, cause: Cause, reason: &str) {
         if let Some(connection) = self.connections.get(slot as usize) {
-            let code = close_code(connection.dialect, cause);
+            let code = cause.code(connection.dialect);
             self.close(slot, code, reason, true);
         }
     }

@@ -4,11 +4,11 @@ use std::io::{ErrorKind, IoSlice};
 
 use bytes::Bytes;
 
-use crate::dialect::{close_code, v1};
+use crate::close::Cause;
+use crate::dialect::v1;
 use crate::event::Dialect;
 use crate::fanout::LaneKey;
 use crate::id::ConnectionId;
-use crate::push::Cause;
 use crate::push::reply::Happening;
 use crate::wire::{Kind, close_frame, write_frame};
 
@@ -260,7 +260,7 @@ impl Shard {
                     self.send(slot, bye.clone());
                 }
                 if self.find_talking(slot, id).is_some() {
-                    self.close(slot, close_code(dialect, Cause::GoingAway), STOPS, false);
+                    self.close(slot, Cause::GoingAway.code(dialect), STOPS, false);
                 }
             }
             Phase::Failing(violation) => {
@@ -338,7 +338,7 @@ impl Shard {
 
 /// The frame by which v1 connections are told that they are about to be closed, and when to come back.
 pub(super) fn bye(cause: Cause, reason: &str) -> Bytes {
-    let code = close_code(Dialect::V1, cause);
+    let code = cause.code(Dialect::V1);
     let mut json = Vec::new();
     v1::event(&Happening::Bye { code, reason: reason.to_owned(), reconnect_ms: RECONNECT_MS }, &mut json);
     let mut frame = Vec::new();

@@ -14,10 +14,10 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 
+use crate::close::Cause;
 use crate::fanout::{LaneKey, ShardKey};
 use crate::id::ConnectionId;
 use crate::network::Trusted;
-use crate::push::Cause;
 use crate::rate::Rate;
 use crate::time::Now;
 use crate::wire::Rules as WireRules;

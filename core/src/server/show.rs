@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::close::Cause;
 use crate::event::Dialect;
 use crate::fanout::{Audience, LaneKey, Mark, Taken, Turn};
 use crate::id::{ConnectionId, Position};
-use crate::push::Cause;
 
 use super::compression::Batch;
 use super::connection::{Connection, Seat};

@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
+use crate::close::Cause;
 use crate::dialect::v1;
 use crate::event::Dialect;
-use crate::push::Cause;
 use crate::stats::{MAX_SLOWEST, SlowConnection};
 use crate::wire::{Kind, write_frame};
 

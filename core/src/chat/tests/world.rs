@@ -6,14 +6,13 @@ use super::scenario::{
     Act, ClientAct, EventPattern, ExpectedError, Heard, HostAct, QuestionPattern, Scenario, Verdict as Said,
 };
 use crate::chat::{Arrival, Chat, Effect, Flow, Given, Moment, Settings};
+use crate::close::Cause;
 use crate::command::Command;
-use crate::dialect::close_code;
 use crate::error::Error;
 use crate::event::{Admission, Dialect, Event, Question, Subject, Verdict};
 use crate::id::{ConnectionId, Position, RoomName, UserName};
 use crate::message::{Color, Record};
 use crate::options::NUMBER_OPTIONS;
-use crate::push::Cause;
 use crate::rate::Rate;
 use crate::store::{Bounds, Memory};
 use crate::time::Now;
@@ -322,7 +321,7 @@ impl World {
                 let who =
                     self.clients.iter().find(|(_, client)| client.connection == Some(connection)).unwrap();
                 let who = who.0.clone();
-                self.leave(&who, close_code(Dialect::Tutorial, cause));
+                self.leave(&who, cause.code(Dialect::Tutorial));
             }
             Effect::Release { connection, at_ms } => {
                 let now_ms = self.now.ticks_ms;
@@ -448,7 +447,7 @@ impl World {
             }
             ClientAct::IsClosedWith { code, reason } => {
                 let (cause, words) = self.clients[who].closed.clone().unwrap_or_else(|| panic!("{at}: open"));
-                assert_eq!(close_code(Dialect::Tutorial, cause), *code, "{at}");
+                assert_eq!(cause.code(Dialect::Tutorial), *code, "{at}");
                 assert!(reason.as_ref().is_none_or(|reason| words.contains(reason)), "{at}: {words}");
             }
             ClientAct::Opens { .. } | ClientAct::Sends(_) | ClientAct::Gets(_) => unreachable!("{at}"),

@@ -10,31 +10,10 @@ mod reply;
 mod request;
 
 use super::json;
-use crate::push::Cause;
 
 pub(crate) use event::event;
 pub(crate) use reply::{refusal, reply};
 pub(crate) use request::{Bounds, Incoming, Unread, read};
-
-/// The close code for a cause: 4000 to 4099, do not come back; 4100 to 4199, later; 4200 to 4299, come back and resume.
-pub(crate) const fn close_code(cause: Cause) -> u16 {
-    match cause {
-        Cause::TooLong => 1009,
-        Cause::Protocol | Cause::BadName => 4000,
-        Cause::Unauthorized => 4001,
-        Cause::Banned => 4002,
-        Cause::Replaced => 4003,
-        Cause::Kicked => 4004,
-        Cause::Overload => 4100,
-        Cause::TooManyConnections => 4101,
-        Cause::Flood => 4102,
-        Cause::GoingAway => 4200,
-        Cause::TooSlow => 4201,
-        Cause::Restart => 4202,
-        Cause::NoHeartbeat => 4203,
-        Cause::NoHello => 4204,
-    }
-}
 
 /// The name by which clients ask for the dialect.
 pub(crate) const SUBPROTOCOL: &str = "klatsch.v1";

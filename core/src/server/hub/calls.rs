@@ -6,14 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::chat::RoomKey;
+use crate::close::Cause;
 use crate::command::request::From;
-use crate::dialect::{close_code, raw, tutorial, v1};
+use crate::dialect::{raw, tutorial, v1};
 use crate::error::{Error, ErrorCode};
 use crate::event::{Admission, Dialect, Verdict};
 use crate::id::{ConnectionId, Position, QuestionId, RoomName};
 use crate::message::{Member, Message, Moderation, Payload, Room, RoomOptions};
+use crate::push::Push;
 use crate::push::reply::Happening;
-use crate::push::{Cause, Push};
 use crate::stats::Stats;
 use crate::time::Now;
 use crate::wire::{Kind, write_frame};
@@ -161,7 +162,7 @@ impl Hub {
 
     pub(crate) fn kick(&mut self, connection: ConnectionId, reason: &str) -> Result<(), Error> {
         let dialect = self.dispatch.find_open(connection)?.dialect;
-        self.dispatch.close(connection, close_code(dialect, Cause::Kicked), reason.to_owned());
+        self.dispatch.close(connection, Cause::Kicked.code(dialect), reason.to_owned());
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::chat::{Chat, Effect, Flow, Moment, RoomKey};
 use crate::command::Command;
 use crate::command::request::From;
-use crate::dialect::{close_code, tutorial, v1};
+use crate::dialect::{tutorial, v1};
 use crate::event::{Dialect, Event, Question};
 use crate::id::{ConnectionId, RoomName, UserId};
 use crate::message::{Change, Record};
@@ -76,7 +76,7 @@ impl Hub {
             }
             Effect::Close { connection, cause, reason } => {
                 if let Some(dialect) = self.dispatch.find(connection).map(|seat| seat.dialect) {
-                    self.dispatch.close(connection, close_code(dialect, cause), reason);
+                    self.dispatch.close(connection, cause.code(dialect), reason);
                 }
             }
             Effect::Release { connection, at_ms } => {
