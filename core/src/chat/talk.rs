@@ -117,7 +117,7 @@ impl Chat {
     }
 
     /// Answers a request, or says no.
-    pub(super) fn settle(
+    pub(crate) fn settle(
         &mut self,
         connection: ConnectionId,
         id: Option<u64>,

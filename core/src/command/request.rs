@@ -87,6 +87,16 @@ pub(crate) enum Request<'a> {
     },
 }
 
+impl Request<'_> {
+    /// Whether it wants a place in a room's log.
+    pub(crate) const fn is_change(&self) -> bool {
+        matches!(
+            self,
+            Request::Send(_) | Request::Edit { .. } | Request::Delete { .. } | Request::React { .. }
+        )
+    }
+}
+
 /// How a v1 client introduces itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hello<'a> {

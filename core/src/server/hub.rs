@@ -17,12 +17,13 @@ use bytes::Bytes;
 
 use crate::chat::{Arrival, Chat, Effect, Flow, Log, RoomKey, Settings};
 use crate::dialect::{tutorial, v1};
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::event::{Dialect, Event, Subject};
 use crate::events::{Place, Queue};
 use crate::fanout::ShardKey;
 use crate::id::{ConnectionId, Position};
 use crate::message::Payload;
+use crate::push::reply::{Fate, Refusal};
 use crate::time::Now;
 
 use super::dispatch::{Act, Dispatch, Ends, Lane, Missed, MissedRooms, Outgoing};
@@ -142,6 +143,15 @@ impl Hub {
         };
         match v1::read(text, bounds) {
             Ok(v1::Incoming::Heartbeat) => Flow::Go,
+            Ok(v1::Incoming::Request { id, request }) if request.is_change() && self.is_busy() => {
+                let refusal = Refusal {
+                    retry_after_ms: Some(BUSY_MS),
+                    fate: Some(Fate::Refused),
+                    ..Error::new(ErrorCode::Busy, "too much waits to be sent; try again a moment later")
+                        .into()
+                };
+                self.run(now, |chat, at| chat.settle(connection, id, Err(refusal), at))
+            }
             Ok(v1::Incoming::Request { id, request }) => {
                 self.run(now, |chat, at| chat.request(connection, id, request, at))
             }
@@ -242,3 +252,6 @@ impl Hub {
         self.dispatch.waiting_bytes()
     }
 }
+
+/// How long a client is to wait that was refused a change because too much waits.
+const BUSY_MS: u64 = 1_000;

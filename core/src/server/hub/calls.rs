@@ -251,10 +251,15 @@ impl Hub {
         Ok(())
     }
 
+    /// Whether so much waits to be sent that nothing more may be added.
+    pub(super) fn is_busy(&self) -> bool {
+        self.waiting_bytes() > MAX_WAITING_BYTES
+    }
+
     /// The host may be faster than the network: then it has to wait, not the memory to grow.
     fn check_waiting(&self) -> Result<(), Error> {
-        let waiting = self.waiting_bytes();
-        if waiting > MAX_WAITING_BYTES {
+        if self.is_busy() {
+            let waiting = self.waiting_bytes();
             let words = format!("{waiting} bytes wait to be sent in the next turn; try again a moment later");
             return Err(Error::new(ErrorCode::Busy, words));
         }
