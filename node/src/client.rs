@@ -112,7 +112,7 @@ impl NativeWebSocket {
     /// See the core.
     #[napi]
     pub fn send_text(&self, text: String) -> Result<(), Failure> {
-        guard(|| self.wish(Payload::Text(text.into())))
+        guard(|| self.wish(Payload::Text(text)))
     }
 
     /// See the core.
