@@ -2,7 +2,7 @@
 
 mod adopt;
 mod life;
-mod settings;
+pub(crate) mod settings;
 
 use std::fmt;
 use std::future::Future;

@@ -37,6 +37,7 @@
 //!   It [answers](Engine::answer) at once or later; silence refuses.
 //! - Everything that was said stands in the log of its room, at a [`Position`].
 //! - A [`client`] of one's own: the other end of a WebSocket, to any server.
+//! - A [`sim`]ulated network, to cut the line in one's own tests.
 //! - An [`Error`] has a [code](ErrorCode) for programs and words for people.
 //!
 //! Browsers talk to it by the chat page that it serves at `/`, by any client of the classic tutorial's protocol, or by one of
@@ -65,7 +66,8 @@
 //!   are arguments), `fanout` (who gets which bytes).
 //! - **Edges**: `store` (where logs are kept), `events` (the queue to the host), `done`, `server` (sockets and the
 //!   turn; the only place that sees every floor; plain, encrypted, compressed), `client` (the same `wire` in the
-//!   client's role), and `engine`, the only door to a running chat.
+//!   client's role), and the doors: `engine`, the only one to a running chat, and `sim`, to one whose network and clock are
+//!   turned by hand.
 #![forbid(unsafe_code)]
 
 mod chat;
@@ -86,6 +88,7 @@ mod options;
 mod push;
 mod rate;
 mod server;
+pub mod sim;
 mod stats;
 mod store;
 #[cfg(feature = "testing")]

@@ -9,7 +9,7 @@ use serde_json::Value;
 ///
 /// Words are plain types. The pure floor has no socket, file, thread, clock or randomness, and its rooms do not
 /// know one another. Edges touch the world; they are the only ones who see every floor below. The engine is the
-/// only door.
+/// only door to a running chat, and the simulator to one whose network and clock are turned by hand.
 const FLOORS: [(Floor, &[&str]); 4] = [
     (
         Floor::Words,
@@ -20,7 +20,7 @@ const FLOORS: [(Floor, &[&str]); 4] = [
     ),
     (Floor::Pure, &["chat", "dialect", "fanout", "wire"]),
     (Floor::Edges, &["client", "done", "events", "server", "store"]),
-    (Floor::Door, &["engine", "lib", "testing"]),
+    (Floor::Door, &["engine", "lib", "sim", "testing"]),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,7 +20,9 @@ use crate::event::Event;
 use crate::events::{Events, Queue};
 use crate::fanout::ShardKey;
 use crate::options::{Checked, Options};
-use crate::server::{Acceptor, Hub, Listener, MAX_SHARDS, Secrets, Shard, Shards, Shared, internal, reload};
+use crate::server::{
+    Acceptor, Clock, Hub, Listener, MAX_SHARDS, Secrets, Shard, Shards, Shared, internal, reload,
+};
 use crate::store::Memory;
 use crate::time::Now;
 
@@ -209,7 +211,7 @@ impl Inner {
         };
         let shard_count = shard_count.min(MAX_SHARDS);
         let hub = Hub::new(settings, log, secrets, self.queue.clone(), shard_count, seed);
-        let shared = Shared::new(hub, self.queue.clone(), shard_count);
+        let shared = Shared::new(hub, self.queue.clone(), shard_count, Clock::system());
         match shared.now() {
             Now { unix_ms: 1..MAX_EPOCH, .. } => Ok(Arc::new(shared)),
             _ => Err(Error::new(ErrorCode::System, "the system's clock is wrong by centuries; set it")),

@@ -64,7 +64,7 @@ pub(crate) fn log_bounds(options: &Options) -> Bounds {
 ///
 /// # Errors
 /// `system`: how many descriptors the process may have cannot be found out.
-pub(super) fn shard_settings(
+pub(crate) fn shard_settings(
     options: &Options,
     checked: &Checked,
     bound: &[SocketAddr],

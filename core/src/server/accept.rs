@@ -125,7 +125,7 @@ impl Shard {
 
     /// Counts one more connection of a shard in, if there may be one. Who is refused for want of place is counted
     /// in too, so that some can be told.
-    fn has_place(&mut self, shard: ShardKey) -> bool {
+    pub(super) fn has_place(&mut self, shard: ShardKey) -> bool {
         let has_place = (!self.is_crowded() || self.cut_the_oldest())
             && self.shards.census.connection_count() < self.settings.max_connection_count + MAX_REFUSED;
         if has_place {
@@ -141,7 +141,7 @@ impl Shard {
     }
 
     /// Begins a connection that is counted in.
-    fn begin(&mut self, transport: Transport, address: Option<IpAddr>, mut head: Head) {
+    pub(super) fn begin(&mut self, transport: Transport, address: Option<IpAddr>, mut head: Head) {
         let limit = self.settings.max_connection_count;
         if self.shards.census.connection_count() > limit && !self.make_place() {
             head.refusal = Some(503);
@@ -149,7 +149,7 @@ impl Shard {
         if self.shards.pressure(self.settings.memory_bytes) > Pressure::None {
             head.refusal = Some(503);
         }
-        head.proxied = self.is_proxy(transport.socket(), address);
+        head.proxied = self.is_proxy(&transport, address);
         // A proxy is not counted itself: its clients are, when it has said who they are.
         let mut counted = None;
         if let Some(address) = address.filter(|_| !head.proxied) {

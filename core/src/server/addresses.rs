@@ -3,12 +3,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use mio::net::TcpStream;
-use socket2::SockRef;
-
 use crate::wire::handshake::{Refusal, Request, client_address};
 
 use super::shard::Shard;
+use super::transport::Transport;
 
 /// An address as it is counted: an IPv4 address, or the /64 of an IPv6 one, which is what one user gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,17 +85,12 @@ impl Shard {
 
     /// Whether the peer is a proxy that is believed about whom it speaks for. `address`: the peer's, `None` for a
     /// Unix socket.
-    pub(super) fn is_proxy(&self, socket: &TcpStream, address: Option<IpAddr>) -> bool {
+    pub(super) fn is_proxy(&self, transport: &Transport, address: Option<IpAddr>) -> bool {
         let trusted = &self.settings.trusted;
         match address {
             Some(address) => trusted.includes(address),
             // One of a pair has no path: the host has made it, and speaks for nobody but itself.
-            None => {
-                trusted.unix
-                    && SockRef::from(socket)
-                        .local_addr()
-                        .is_ok_and(|local| local.is_unix() && !local.is_unnamed())
-            }
+            None => trusted.unix && transport.is_named_unix(),
         }
     }
 

@@ -243,7 +243,7 @@ impl Shard {
         }
     }
 
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         self.now = self.shared.now();
         let wishes = self.shards.take(self.key);
         wishes.newcomers.into_iter().for_each(|newcomer| self.welcome(newcomer));
@@ -268,7 +268,7 @@ impl Shard {
     }
 
     /// How long nothing needs to be done; `None`: until somebody says something.
-    fn wait(&self) -> Option<Duration> {
+    pub(super) fn wait(&self) -> Option<Duration> {
         let accepts = |listener: &Listening| listener.is_ready && listener.resume_ms <= self.now.ticks_ms;
         if !self.ready.is_empty()
             || !self.showing.is_empty()
@@ -343,7 +343,7 @@ impl Shard {
         self.stop_at_ms = Some(at_ms);
     }
 
-    fn is_finished(&self) -> bool {
+    pub(super) fn is_finished(&self) -> bool {
         self.stop_at_ms.is_some_and(|at_ms| self.connections.is_empty() || at_ms <= self.now.ticks_ms)
     }
 }

@@ -190,6 +190,11 @@ impl Shards {
         stats.slowest.truncate(MAX_SLOWEST);
     }
 
+    /// Whether a shard has been asked to look, and has not looked yet.
+    pub(super) fn is_woken(&self, shard: ShardKey) -> bool {
+        self.controls[usize::from(shard.0)].woken.load(Ordering::Acquire)
+    }
+
     /// Takes what a shard is asked to do.
     pub(super) fn take(&self, shard: ShardKey) -> Wishes {
         self.controls[usize::from(shard.0)].take()

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, ErrorCode};
 use crate::events::Queue;
 use crate::time::Now;
 
+use super::clock::{Clock, Moment};
 use super::hub::Hub;
 
 /// The hub behind its lock, the queue of events, and the clock.
@@ -17,26 +17,24 @@ pub(crate) struct Shared {
     pub(crate) queue: Arc<Queue>,
     /// How many shards the engine has whenever it runs.
     pub(crate) shard_count: usize,
-    made: Instant,
+    clock: Clock,
     /// There was a panic: nothing in here can be trusted any more.
     failed: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(hub: Hub, queue: Arc<Queue>, shard_count: usize) -> Shared {
-        Shared {
-            hub: Mutex::new(hub),
-            queue,
-            shard_count,
-            made: Instant::now(),
-            failed: AtomicBool::new(false),
-        }
+    pub(crate) fn new(hub: Hub, queue: Arc<Queue>, shard_count: usize, clock: Clock) -> Shared {
+        Shared { hub: Mutex::new(hub), queue, shard_count, clock, failed: AtomicBool::new(false) }
     }
 
     /// This moment. A Unix clock before 1970 counts as 1970.
     pub(crate) fn now(&self) -> Now {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { unix_ms: unix.as_millis() as u64, ticks_ms: self.made.elapsed().as_millis() as u64 }
+        self.clock.now()
+    }
+
+    /// Begins a moment, in which lanes are shown something.
+    pub(super) fn moment(&self) -> Moment {
+        self.clock.moment()
     }
 
     /// Does something in the hub.

@@ -4,7 +4,6 @@
 //! holds nobody else up. What is said meanwhile is shown in one go, which costs hardly more than one message would.
 
 use std::io;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -13,6 +12,7 @@ use crate::event::Dialect;
 use crate::fanout::{Audience, LaneKey, Mark, Taken, Turn};
 use crate::id::{ConnectionId, Position};
 
+use super::clock::Moment;
 use super::compression::Batch;
 use super::connection::{Connection, Seat};
 use super::dispatch::{Lane, Missed, MissedRooms};
@@ -206,13 +206,13 @@ impl Shard {
         if self.showing.is_empty() {
             return;
         }
-        let began = Instant::now();
+        let moment = self.shared.moment();
         let mut ended = Vec::new();
         let mut showing = std::mem::take(&mut self.showing);
         let mut done = 0;
         for lane in &showing {
             done += 1;
-            if self.show_lane(*lane, began, &mut ended) {
+            if self.show_lane(*lane, &moment, &mut ended) {
                 break;
             }
         }
@@ -232,10 +232,10 @@ impl Shard {
     }
 
     /// Shows one lane what it has got. Gives whether the moment is over.
-    fn show_lane(&mut self, lane: LaneKey, began: Instant, ended: &mut Vec<Ended>) -> bool {
+    fn show_lane(&mut self, lane: LaneKey, moment: &Moment, ended: &mut Vec<Ended>) -> bool {
         let mut stage = std::mem::take(&mut self.stages[lane.0 as usize]);
         let mut lost = Vec::new();
-        if stage.audience.begin() && self.send_turn(&mut stage, began, &mut lost) {
+        if stage.audience.begin() && self.send_turn(&mut stage, moment, &mut lost) {
             let (end, shown) = (stage.audience.turn_end(), std::mem::take(&mut stage.shown));
             stage.batch = None;
             ended.push(Ended { lane, end, shown, buffer: stage.audience.end() });
@@ -247,11 +247,11 @@ impl Shard {
                 None => self.too_slow(slot),
             }
         }
-        began.elapsed() > MOMENT
+        moment.is_over()
     }
 
     /// Goes on with a lane's turn, for a moment. Gives whether everybody has had it. `lost`: who could not be sent it.
-    fn send_turn(&mut self, stage: &mut Stage, began: Instant, lost: &mut Vec<Lost>) -> bool {
+    fn send_turn(&mut self, stage: &mut Stage, moment: &Moment, lost: &mut Vec<Lost>) -> bool {
         let (before, end) = (stage.audience.before(), stage.audience.turn_end());
         let Stage { audience, batch, lane, shown, .. } = stage;
         let Some(lane) = *lane else { return true };
@@ -288,7 +288,7 @@ impl Shard {
             };
             shown.count(outcome, share.is_late.then(|| begins.plus(share.from)));
             count += 1;
-            if count % SENDS_BETWEEN_LOOKS == 0 && began.elapsed() > MOMENT {
+            if moment.is_over_after(count) {
                 return false;
             }
         }
@@ -368,8 +368,3 @@ fn stage(stages: &mut Vec<Stage>, lane: LaneKey) -> &mut Stage {
     }
     &mut stages[index]
 }
-
-/// How long lanes are shown something before the sockets are looked at again.
-const MOMENT: Duration = Duration::from_millis(1);
-/// How many sends lie between two looks at the clock.
-const SENDS_BETWEEN_LOOKS: u32 = 32;

@@ -13,11 +13,21 @@ use mio::{Interest, Registry, Token};
 use rustls::ServerConnection;
 use socket2::SockRef;
 
+use super::pipe::PipeEnd;
+
 /// A connected socket, and its TLS session where it has one.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    socket: TcpStream,
+    socket: Socket,
     tls: Option<Box<Tls>>,
+}
+
+/// What carries the bytes.
+#[derive(Debug)]
+enum Socket {
+    System(TcpStream),
+    /// No operating system does: a simulated network.
+    Pipe(PipeEnd),
 }
 
 /// What was read.
@@ -64,7 +74,12 @@ impl Transport {
         let tls = session.map(|session| {
             Box::new(Tls { session, sealed: None, begun: false, ended: false, broken: false, closed: false })
         });
-        Transport { socket, tls }
+        Transport { socket: Socket::System(socket), tls }
+    }
+
+    /// The end of a simulated line, which speaks plain.
+    pub(crate) fn piped(end: PipeEnd) -> Transport {
+        Transport { socket: Socket::Pipe(end), tls: None }
     }
 
     /// Whether its TLS handshake is under way.
@@ -78,17 +93,24 @@ impl Transport {
         sealed.map_or(0, |sealed| sealed.bytes.len() - sealed.sent)
     }
 
-    /// To ask the operating system about it.
-    pub(crate) fn socket(&self) -> &TcpStream {
-        &self.socket
+    /// Whether it is a Unix socket that came to a path. One of a pair has none.
+    pub(crate) fn is_named_unix(&self) -> bool {
+        let Socket::System(socket) = &self.socket else { return false };
+        SockRef::from(socket).local_addr().is_ok_and(|local| local.is_unix() && !local.is_unnamed())
     }
 
     pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.peer_addr()
+        match &self.socket {
+            Socket::System(socket) => socket.peer_addr(),
+            Socket::Pipe(end) => end.peer_addr(),
+        }
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        match &self.socket {
+            Socket::System(socket) => socket.local_addr(),
+            Socket::Pipe(_) => Err(ErrorKind::AddrNotAvailable.into()),
+        }
     }
 
     /// Reads once from the socket.
@@ -141,7 +163,7 @@ impl Transport {
         let mut taken = 0;
         loop {
             let result = match self.tls {
-                None => (&self.socket).write(bytes),
+                None => self.socket.write(bytes),
                 Some(_) => self.send(&[IoSlice::new(&bytes[taken..])]),
             };
             match result {
@@ -162,7 +184,7 @@ impl Transport {
     /// # Errors
     /// The socket's. `WouldBlock`: it took not one byte.
     pub(crate) fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return send_slices(&self.socket, slices) };
+        let Some(tls) = &mut self.tls else { return self.socket.send(slices) };
         tls.flush(&self.socket)?;
         if tls.sealed.is_some() {
             return Ok(0);
@@ -181,8 +203,7 @@ impl Transport {
         if self.sealed_bytes() > 0 {
             return false;
         }
-        // If that fails the peer is gone, and reading says so.
-        let _ = self.socket.shutdown(Shutdown::Write);
+        self.socket.shutdown();
         true
     }
 
@@ -244,12 +265,12 @@ impl Tls {
     ///
     /// # Errors
     /// The socket's. `WouldBlock`: it took not one byte.
-    fn flush(&mut self, socket: &TcpStream) -> io::Result<()> {
+    fn flush(&mut self, socket: &Socket) -> io::Result<()> {
         let (mut taken, mut is_full) = (0, false);
         while let Some(sealed) = &mut self.sealed
             && !is_full
         {
-            match send_slices(socket, &[IoSlice::new(&sealed.bytes[sealed.sent..])]) {
+            match socket.send(&[IoSlice::new(&sealed.bytes[sealed.sent..])]) {
                 Ok(count) => {
                     taken += count;
                     sealed.sent += count;
@@ -283,15 +304,15 @@ impl Tls {
 }
 
 /// A socket to write to.
-struct Direct<'a>(&'a TcpStream);
+struct Direct<'a>(&'a Socket);
 
 impl Write for Direct<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        send_slices(self.0, &[IoSlice::new(bytes)])
+        self.0.send(&[IoSlice::new(bytes)])
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        send_slices(self.0, slices)
+        self.0.send(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -301,21 +322,66 @@ impl Write for Direct<'_> {
 
 impl Source for Transport {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.socket.register(registry, token, interests)
+        match &mut self.socket {
+            Socket::System(socket) => socket.register(registry, token, interests),
+            Socket::Pipe(end) => {
+                end.watch(Some(token.0));
+                Ok(())
+            }
+        }
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.socket.reregister(registry, token, interests)
+        match &mut self.socket {
+            Socket::System(socket) => socket.reregister(registry, token, interests),
+            Socket::Pipe(end) => {
+                end.watch(Some(token.0));
+                Ok(())
+            }
+        }
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.socket.deregister(registry)
+        match &mut self.socket {
+            Socket::System(socket) => socket.deregister(registry),
+            Socket::Pipe(end) => {
+                end.watch(None);
+                Ok(())
+            }
+        }
     }
 }
 
-/// A vectored write that raises no SIGPIPE in a host that has not switched it off.
-fn send_slices(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    SockRef::from(socket).send_vectored_with_flags(slices, NO_SIGNAL)
+impl Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::System(socket) => socket.read(buffer),
+            Socket::Pipe(end) => end.read(buffer),
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::System(socket) => (&*socket).write(bytes),
+            Socket::Pipe(end) => end.send(&[IoSlice::new(bytes)]),
+        }
+    }
+
+    /// A vectored write that raises no SIGPIPE in a host that has not switched it off.
+    fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::System(socket) => SockRef::from(socket).send_vectored_with_flags(slices, NO_SIGNAL),
+            Socket::Pipe(end) => end.send(slices),
+        }
+    }
+
+    /// If that fails the peer is gone, and reading says so.
+    fn shutdown(&self) {
+        match self {
+            Socket::System(socket) => drop(socket.shutdown(Shutdown::Write)),
+            Socket::Pipe(end) => end.shutdown(),
+        }
+    }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
