@@ -42,6 +42,8 @@
 //! ```
 
 mod agenda;
+mod audit;
+mod checker;
 mod host;
 mod life;
 mod line;
@@ -69,6 +71,7 @@ use life::Life;
 use line::Line;
 use random::Random;
 
+pub use checker::{Checker, Fault, Rule, Shown};
 pub use life::Restart;
 pub use link::Link;
 
@@ -138,6 +141,7 @@ pub struct Sim {
     used: Arc<Used>,
     agenda: Agenda,
     seen: VecDeque<Seen>,
+    checker: Option<Box<Checker>>,
     /// To be used again.
     scratch: Vec<u8>,
 }
@@ -175,6 +179,7 @@ impl Sim {
             used: Arc::default(),
             agenda: Agenda::default(),
             seen: VecDeque::new(),
+            checker: None,
             scratch: Vec::new(),
         };
         sim.start()?;
@@ -202,7 +207,8 @@ impl Sim {
     pub fn connect(&mut self, path: &str, subprotocols: &[&str], link: Link) -> LineId {
         let line = self.lines.len() as u32;
         let (peer, request) = peer::Peer::new(path, subprotocols, &mut self.random);
-        self.lines.push(Line::new(line, link, peer, self.used.clone()));
+        let is_v1 = subprotocols.contains(&V1);
+        self.lines.push(Line::new(line, link, peer, self.used.clone(), is_v1));
         match request {
             Ok(request) => {
                 let at_us = self.now_us + self.lines[line as usize].delay_us(&mut self.random);
@@ -219,6 +225,11 @@ impl Sim {
 
     /// Sends a text. While the line is not open, or no longer, nothing happens.
     pub fn send(&mut self, line: LineId, text: &str) {
+        if self.lines[line.0 as usize].is_watched()
+            && let Some(checker) = &mut self.checker
+        {
+            checker.asked(line, text);
+        }
         self.say(line, Kind::Text, text.as_bytes());
     }
 
@@ -338,7 +349,13 @@ impl Sim {
     }
 
     fn see(&mut self, line: u32, what: What) {
-        self.seen.push_back(Seen { at_ms: self.now_ms(), line: LineId(line), what });
+        let seen = Seen { at_ms: self.now_ms(), line: LineId(line), what };
+        if let Some(checker) = &mut self.checker
+            && self.lines[line as usize].is_v1
+        {
+            checker.told(&seen);
+        }
+        self.seen.push_back(seen);
     }
 }
 
@@ -353,5 +370,7 @@ impl fmt::Debug for Sim {
 
 /// A moment in 2023, so that what is printed of a run is the same in every run.
 const BEGAN_UNIX_MS: u64 = 1_700_000_000_000;
+/// The subprotocol that a [`Checker`] understands.
+const V1: &str = "klatsch.v1";
 /// How long a client waits for the answer to its close frame.
 const PATIENCE_US: u64 = 3_000_000;

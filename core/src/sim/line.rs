@@ -21,6 +21,8 @@ pub(super) struct Line {
     /// Which shard has the other end.
     shard: Option<u8>,
     pub(super) is_hung: bool,
+    /// It offered `klatsch.v1`.
+    pub(super) is_v1: bool,
     /// To the engine.
     pub(super) up: Way,
     /// From the engine.
@@ -54,7 +56,7 @@ enum Carried {
 }
 
 impl Line {
-    pub(super) fn new(line: u32, link: Link, peer: Peer, used: Arc<Used>) -> Line {
+    pub(super) fn new(line: u32, link: Link, peer: Peer, used: Arc<Used>, is_v1: bool) -> Line {
         Line {
             pipe: Pipe::new(line, link.in_flight_bytes, link.address, used),
             link,
@@ -62,9 +64,15 @@ impl Line {
             request: Vec::new(),
             shard: None,
             is_hung: false,
+            is_v1,
             up: Way::default(),
             down: Way::default(),
         }
+    }
+
+    /// Whether what is said on it is for the judge.
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_v1 && self.peer.is_open()
     }
 
     pub(super) fn delay_us(&self, random: &mut Random) -> u64 {

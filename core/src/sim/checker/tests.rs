@@ -1,0 +1,196 @@
+//! Each rule, broken once.
+
+use serde_json::json;
+
+use super::*;
+
+const ANN: LineId = LineId(1);
+const BOB: LineId = LineId(2);
+
+/// Ann and Bob are in the lobby, whose log is empty.
+fn met() -> Checker {
+    let mut checker = Checker::new();
+    for (line, user) in [(ANN, "u1"), (BOB, "u2")] {
+        ask(&mut checker, line, json!({"id": 1, "do": "hello", "name": user}));
+        tell(&mut checker, line, json!({"id": 1, "ok": {"user": user, "session": "s"}}));
+        ask(&mut checker, line, json!({"id": 2, "do": "join", "room": "lobby"}));
+        let ok = json!({"room": "lobby", "epoch": 7, "offset": 0, "recovered": false, "messages": []});
+        tell(&mut checker, line, json!({"id": 2, "ok": ok}));
+    }
+    checker
+}
+
+fn ask(checker: &mut Checker, line: LineId, request: Value) {
+    checker.asked(line, &request.to_string());
+}
+
+fn tell(checker: &mut Checker, line: LineId, told: Value) {
+    checker.told(&Seen { at_ms: 9, line, what: What::Text(told.to_string()) });
+}
+
+fn say(checker: &mut Checker, id: u64, mid: &str, text: &str) {
+    ask(checker, ANN, json!({"id": id, "do": "send", "room": "lobby", "mid": mid, "text": text}));
+}
+
+fn message(offset: u64, mid: &str, text: &str) -> Value {
+    let message = json!({"epoch": 7, "offset": offset, "user": "u1", "mid": mid, "text": text});
+    json!({"on": "message", "room": "lobby", "epoch": 7, "offset": offset, "message": message})
+}
+
+fn acknowledge(checker: &mut Checker, id: u64, offset: u64) {
+    let ok = json!({"room": "lobby", "epoch": 7, "offset": offset, "duplicate": false});
+    tell(checker, ANN, json!({"id": id, "ok": ok}));
+}
+
+fn rules(checker: &Checker) -> Vec<Rule> {
+    checker.faults().iter().map(|fault| fault.rule).collect()
+}
+
+/// Ann says two things, and both hear them.
+fn talked() -> Checker {
+    let mut checker = met();
+    for (offset, mid, text) in [(1, "a-1", "one"), (2, "a-2", "two")] {
+        say(&mut checker, 2 + offset, mid, text);
+        tell(&mut checker, ANN, message(offset, mid, text));
+        tell(&mut checker, BOB, message(offset, mid, text));
+        acknowledge(&mut checker, 2 + offset, offset);
+    }
+    checker
+}
+
+fn log() -> Vec<Value> {
+    vec![message(1, "a-1", "one"), message(2, "a-2", "two")]
+}
+
+fn folded() -> Vec<Value> {
+    log().into_iter().map(|record| record["message"].clone()).collect()
+}
+
+#[test]
+fn a_conversation_that_keeps_the_rules_has_no_faults() {
+    let mut checker = talked();
+    checker.judge(10, "lobby", &log(), &folded());
+    let held: Vec<Shown> = folded().iter().filter_map(Shown::of).collect();
+    checker.compare(10, "Bob", "lobby", 0, &held);
+    assert_eq!(checker.faults(), []);
+    assert_eq!((checker.record_count(), checker.acknowledged_count()), (4, 2));
+}
+
+#[test]
+fn a_record_that_is_left_out_is_a_gap_unless_it_is_said() {
+    let mut checker = met();
+    say(&mut checker, 3, "a-2", "two");
+    tell(&mut checker, BOB, message(2, "a-2", "two"));
+    assert_eq!(rules(&checker), [Rule::NoGap]);
+
+    let mut checker = met();
+    say(&mut checker, 3, "a-2", "two");
+    let (from, to) = (json!({"epoch": 7, "offset": 0}), json!({"epoch": 7, "offset": 1}));
+    tell(&mut checker, BOB, json!({"on": "gap", "room": "lobby", "from": from, "to": to}));
+    tell(&mut checker, BOB, message(2, "a-2", "two"));
+    assert_eq!(rules(&checker), []);
+}
+
+#[test]
+fn a_record_that_comes_again_is_one_too_many() {
+    let mut checker = talked();
+    tell(&mut checker, BOB, message(2, "a-2", "two"));
+    assert_eq!(rules(&checker), [Rule::NothingTwice]);
+}
+
+#[test]
+fn what_nobody_sent_is_a_phantom() {
+    let mut checker = talked();
+    tell(&mut checker, BOB, message(3, "a-9", "boo"));
+    assert_eq!(rules(&checker), [Rule::NoPhantom, Rule::NoPhantom], "neither the text nor the mid");
+    let mut checker = talked();
+    tell(&mut checker, LineId(3), message(3, "a-1", "one"));
+    assert_eq!(rules(&checker), [], "nobody has begun to listen there");
+}
+
+#[test]
+fn two_records_at_one_offset_are_found_out() {
+    let mut checker = talked();
+    say(&mut checker, 5, "a-3", "three");
+    acknowledge(&mut checker, 5, 2);
+    assert_eq!(rules(&checker), [Rule::OneRecordPerOffset]);
+}
+
+#[test]
+fn two_places_for_one_message_are_found_out_in_replies_and_in_the_log() {
+    let mut checker = talked();
+    say(&mut checker, 5, "a-2", "two");
+    acknowledge(&mut checker, 5, 3);
+    assert_eq!(rules(&checker), [Rule::NothingTwice]);
+
+    let mut checker = talked();
+    let (mut log, mut folded) = (log(), folded());
+    log.push(message(3, "a-2", "two"));
+    folded.push(log[2]["message"].clone());
+    checker.judge(10, "lobby", &log, &folded);
+    assert_eq!(rules(&checker), [Rule::NothingTwice]);
+}
+
+#[test]
+fn what_was_acknowledged_and_is_not_there_is_lost_unless_the_log_is_known_to_have_lost_it() {
+    let mut checker = talked();
+    checker.judge(10, "lobby", &log()[..1], &folded()[..1]);
+    assert_eq!(rules(&checker), [Rule::NothingLost, Rule::NothingLost], "shown, and acknowledged");
+
+    let mut checker = talked();
+    checker.log_lost(8, "lobby", Position { epoch: 7, offset: 1 });
+    checker.judge(10, "lobby", &log()[..1], &folded()[..1]);
+    assert_eq!(rules(&checker), []);
+    let held: Vec<Shown> = folded().iter().filter_map(Shown::of).collect();
+    checker.compare(10, "Bob", "lobby", 0, &held);
+    assert_eq!(rules(&checker), [Rule::RollbackIsSaid], "Bob still holds it");
+}
+
+#[test]
+fn a_log_that_went_back_must_say_so() {
+    let mut checker = talked();
+    say(&mut checker, 5, "a-3", "three");
+    let mut back = message(90, "a-3", "three");
+    back["epoch"] = 8.into();
+    back["message"]["epoch"] = 8.into();
+    back["prev"] = json!({"epoch": 7, "offset": 1});
+    tell(&mut checker, BOB, back.clone());
+    assert_eq!(rules(&checker), [Rule::RollbackIsSaid]);
+
+    let mut checker = talked();
+    say(&mut checker, 5, "a-3", "three");
+    tell(&mut checker, BOB, json!({"on": "rollback", "room": "lobby", "to": {"epoch": 7, "offset": 1}}));
+    tell(&mut checker, BOB, back);
+    assert_eq!(rules(&checker), []);
+}
+
+#[test]
+fn a_change_that_is_folded_otherwise_than_it_was_made_is_found_out() {
+    let mut checker = talked();
+    ask(
+        &mut checker,
+        ANN,
+        json!({"id": 5, "do": "edit", "room": "lobby", "offset": 1, "mid": "a-3", "text": "1"}),
+    );
+    let edit = json!({"on": "edit", "room": "lobby", "epoch": 7, "offset": 3, "of": 1, "mid": "a-3", "text": "1", "user": "u1"});
+    tell(&mut checker, BOB, edit.clone());
+    let mut log = log();
+    log.push(edit);
+    checker.judge(10, "lobby", &log, &folded());
+    assert_eq!(rules(&checker), [Rule::SameForAll]);
+}
+
+#[test]
+fn a_resume_that_skips_is_a_gap() {
+    let mut checker = talked();
+    let line = LineId(3);
+    let since = json!({"epoch": 7, "offset": 0});
+    ask(
+        &mut checker,
+        line,
+        json!({"id": 1, "do": "hello", "resume": {"session": "s", "rooms": {"lobby": since}}}),
+    );
+    let room = json!({"epoch": 7, "offset": 2, "recovered": true, "records": [message(1, "a-1", "one")]});
+    tell(&mut checker, line, json!({"id": 1, "ok": {"user": "u2", "rooms": {"lobby": room}}}));
+    assert_eq!(rules(&checker), [Rule::NoGap]);
+}
