@@ -44,6 +44,7 @@
 mod agenda;
 mod audit;
 mod checker;
+mod client;
 mod host;
 mod life;
 mod line;
@@ -67,11 +68,13 @@ use crate::store::Memory;
 use crate::wire::Kind;
 
 use agenda::{Agenda, Due};
+use client::Pilot;
 use life::Life;
 use line::Line;
 use random::Random;
 
 pub use checker::{Checker, Fault, Rule, Shown};
+pub use client::{ClientId, Told};
 pub use life::Restart;
 pub use link::Link;
 
@@ -138,6 +141,7 @@ pub struct Sim {
     life: Option<Life>,
     life_count: u32,
     lines: Vec<Line>,
+    clients: Vec<Pilot>,
     used: Arc<Used>,
     agenda: Agenda,
     seen: VecDeque<Seen>,
@@ -176,6 +180,7 @@ impl Sim {
             life: None,
             life_count: 0,
             lines: Vec::new(),
+            clients: Vec::new(),
             used: Arc::default(),
             agenda: Agenda::default(),
             seen: VecDeque::new(),
@@ -344,6 +349,7 @@ impl Sim {
             Due::Line(line) => self.pump(line),
             Due::Patience(line) => self.cut(LineId(line)),
             Due::Turn { life, shard } => self.turn(life, shard),
+            Due::Tick(client) => self.tick(client),
             Due::Start => self.start_again(),
         }
     }
@@ -355,7 +361,10 @@ impl Sim {
         {
             checker.told(&seen);
         }
-        self.seen.push_back(seen);
+        match self.lines[line as usize].owner {
+            Some(client) => self.tell_client(client, seen.line, seen.what),
+            None => self.seen.push_back(seen),
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) enum Due {
     Patience(u32),
     /// A shard has something to do.
     Turn { life: u32, shard: u8 },
+    /// A chat client looks at the clock.
+    Tick(u32),
     /// The engine starts again.
     Start,
 }

@@ -23,6 +23,8 @@ pub(super) struct Line {
     pub(super) is_hung: bool,
     /// It offered `klatsch.v1`.
     pub(super) is_v1: bool,
+    /// The chat client whose line it is.
+    pub(super) owner: Option<u32>,
     /// To the engine.
     pub(super) up: Way,
     /// From the engine.
@@ -65,6 +67,7 @@ impl Line {
             shard: None,
             is_hung: false,
             is_v1,
+            owner: None,
             up: Way::default(),
             down: Way::default(),
         }
