@@ -82,6 +82,13 @@ pub use link::Link;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LineId(u32);
 
+impl LineId {
+    /// Its number, counted from 0 in the order in which lines were made.
+    pub const fn number(self) -> u64 {
+        self.0 as u64
+    }
+}
+
 impl fmt::Display for LineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}", self.0)

@@ -15,6 +15,7 @@ mod event;
 mod json;
 mod message;
 mod options;
+mod sim;
 #[cfg(test)]
 mod types;
 mod wake;
@@ -59,10 +60,11 @@ pub fn option_names() -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     /// The sources in which `#[napi]` functions stand.
-    const SOURCES: [(&str, &str); 3] = [
+    const SOURCES: [(&str, &str); 4] = [
         ("lib.rs", include_str!("lib.rs")),
         ("engine.rs", include_str!("engine.rs")),
         ("client.rs", include_str!("client.rs")),
+        ("sim.rs", include_str!("sim.rs")),
     ];
 
     #[test]
@@ -81,7 +83,9 @@ mod tests {
                 let statement = body.trim_start();
                 seen += 1;
                 assert!(
-                    statement.starts_with("guard(|| ") || statement.starts_with("self.call(|"),
+                    ["guard(|| ", "self.call(|", "self.on(line, |"]
+                        .iter()
+                        .any(|guard| statement.starts_with(guard)),
                     "{file}: {} does not begin with the guard",
                     first_line.trim()
                 );

@@ -69,6 +69,7 @@ test('the packed tarball has what it needs and no more, runs no script, and work
       'README.md', 'client.d.mts', 'client.mjs', 'client/klatsch.d.mts', 'client/klatsch.mjs', 'index.d.mts', 'index.d.ts', 'index.js',
       'index.mjs', 'lib/arguments.js', 'lib/attach.js', 'lib/error.js', 'lib/native.js', 'lib/questions.js', 'lib/websocket.js',
       'package.json', `prebuilds/${fittingName()}/klatsch.node`,
+      'sim.d.ts', 'sim.js',
     ].sort()
   );
   const { scripts } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'));
