@@ -141,6 +141,7 @@ pub struct Sim {
     clock: Arc<TurnedClock>,
     now_us: u64,
     settings: Arc<ShardSettings>,
+    kept_message_count: u64,
     shared: Arc<Shared>,
     /// The engine's turn of the host's events.
     events: Events,
@@ -153,6 +154,8 @@ pub struct Sim {
     agenda: Agenda,
     seen: VecDeque<Seen>,
     checker: Option<Box<Checker>>,
+    /// What went over the lines, for people; `None`: nobody asked.
+    transcript: Option<Vec<String>>,
     /// To be used again.
     scratch: Vec<u8>,
 }
@@ -180,6 +183,7 @@ impl Sim {
         let mut sim = Sim {
             settings: Arc::new(shard_settings(options, &checked, &[], false)?),
             shared: Arc::new(Shared::new(hub, queue, shard_count, clock_of_shards)),
+            kept_message_count: numbers.history_kept,
             random,
             clock,
             now_us: 0,
@@ -192,6 +196,7 @@ impl Sim {
             agenda: Agenda::default(),
             seen: VecDeque::new(),
             checker: None,
+            transcript: None,
             scratch: Vec::new(),
         };
         sim.start()?;
@@ -237,6 +242,7 @@ impl Sim {
 
     /// Sends a text. While the line is not open, or no longer, nothing happens.
     pub fn send(&mut self, line: LineId, text: &str) {
+        self.note(line, '>', text);
         if self.lines[line.0 as usize].is_watched()
             && let Some(checker) = &mut self.checker
         {
@@ -350,6 +356,24 @@ impl Sim {
         self.events.drain(usize::MAX >> 1)
     }
 
+    /// Has everything written down that clients send (`>`) and see (`<`), for people to read.
+    pub fn write_down(&mut self) {
+        self.transcript.get_or_insert_default();
+    }
+
+    /// Takes what was [written down](Sim::write_down) since this was called last: a line for each text.
+    pub fn transcript(&mut self) -> Vec<String> {
+        self.transcript.as_mut().map_or(Vec::new(), std::mem::take)
+    }
+
+    fn note(&mut self, line: LineId, sign: char, text: &str) {
+        let at_ms = self.now_ms();
+        if let Some(transcript) = &mut self.transcript {
+            let shown: String = text.chars().take(SHOWN_CHARS).collect();
+            transcript.push(format!("{at_ms:>7} ms  {line} {sign} {shown}"));
+        }
+    }
+
     fn carry_out(&mut self, due: Due) {
         match due {
             Due::Arrival(line) => self.arrive(line),
@@ -363,6 +387,12 @@ impl Sim {
 
     fn see(&mut self, line: u32, what: What) {
         let seen = Seen { at_ms: self.now_ms(), line: LineId(line), what };
+        if self.transcript.is_some() {
+            match &seen.what {
+                What::Text(text) => self.note(seen.line, '<', text),
+                what => self.note(seen.line, '<', &format!("{what:?}")),
+            }
+        }
         if let Some(checker) = &mut self.checker
             && self.lines[line as usize].is_v1
         {
@@ -388,5 +418,7 @@ impl fmt::Debug for Sim {
 const BEGAN_UNIX_MS: u64 = 1_700_000_000_000;
 /// The subprotocol that a [`Checker`] understands.
 const V1: &str = "klatsch.v1";
+/// How much of a text is written down.
+const SHOWN_CHARS: usize = 400;
 /// How long a client waits for the answer to its close frame.
 const PATIENCE_US: u64 = 3_000_000;

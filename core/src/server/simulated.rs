@@ -21,6 +21,8 @@ pub(crate) struct Readiness {
 impl Shard {
     /// Welcomes somebody who has come by a simulated line.
     pub(crate) fn welcome_line(&mut self, end: PipeEnd, address: Option<IpAddr>) {
+        // Its last turn may be long ago.
+        self.now = self.shared.now();
         if self.stop_at_ms.is_none() && self.has_place(self.key) {
             self.begin(Transport::piped(end), address, Head::default());
         }

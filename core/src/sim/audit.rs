@@ -27,17 +27,17 @@ impl Sim {
     pub fn judge(&mut self, rooms: &[&str]) -> u64 {
         self.watch();
         let line = self.connect("/", &[V1], Link::new());
-        let mut auditor = Auditor { line, last_id: 0, others: Vec::new() };
+        let mut auditor = Auditor { line, last_id: 0, others: Vec::new(), last: String::new() };
         let count = auditor.read(self, rooms);
         self.close(line, 1000, "");
         // What others saw meanwhile is still theirs to see.
-        for seen in auditor.others.into_iter().rev() {
+        for seen in std::mem::take(&mut auditor.others).into_iter().rev() {
             self.seen.push_front(seen);
         }
         if count.is_none() {
             let at_ms = self.now_ms();
             if let Some(checker) = &mut self.checker {
-                checker.unread(at_ms, rooms);
+                checker.unread(at_ms, rooms, &auditor.last);
             }
         }
         count.unwrap_or_default()
@@ -49,6 +49,8 @@ struct Auditor {
     last_id: u64,
     /// What other lines have seen.
     others: Vec<Seen>,
+    /// What it was told last, where that is no answer.
+    last: String,
 }
 
 impl Auditor {
@@ -65,7 +67,8 @@ impl Auditor {
             let messages = self.messages(sim, room)?;
             count += records.len() as u64;
             let at_ms = sim.now_ms();
-            sim.checker.as_mut()?.judge(at_ms, room, &records, &messages);
+            let kept_count = sim.kept_message_count;
+            sim.checker.as_mut()?.judge(at_ms, room, &records, &messages, kept_count);
         }
         Some(count)
     }
@@ -112,6 +115,7 @@ impl Auditor {
             if let What::Text(text) = self.next(sim)? {
                 let told: Value = serde_json::from_str(&text).ok()?;
                 if told["id"] == self.last_id {
+                    self.last = told["error"].to_string();
                     return told.get("ok").cloned();
                 }
             }
@@ -124,7 +128,10 @@ impl Auditor {
         loop {
             let seen = sim.step(until_ms)?;
             match (seen.line == self.line, &seen.what) {
-                (true, What::Closed { .. } | What::Refused { .. }) => return None,
+                (true, What::Closed { .. } | What::Refused { .. }) => {
+                    self.last = format!("{:?}", seen.what);
+                    return None;
+                }
                 (true, _) => return Some(seen.what),
                 (false, _) => self.others.push(seen),
             }

@@ -130,9 +130,9 @@ impl Checker {
         self.texts.insert(text.to_owned());
     }
 
-    /// The log of a room has lost what came after `to`, as far as it is older than this moment.
-    pub fn log_lost(&mut self, at_ms: u64, room: &str, to: Position) {
-        self.rooms.entry(room.to_owned()).or_default().losses.push((at_ms, to));
+    /// The log of a room has lost what came after `to`, up to `top`, which was its newest record.
+    pub fn log_lost(&mut self, room: &str, to: Position, top: Position) {
+        self.rooms.entry(room.to_owned()).or_default().losses.push((to, top));
     }
 
     /// A client's end of a line was told to send a text.
@@ -349,6 +349,10 @@ impl Checker {
             return self.fault(at_ms, Some(line), Rule::Form, format!("{request} was answered {ok}"));
         };
         let kind = kind_of(request);
+        // A reaction that is there already has no record of its own, and is answered with the room's newest position.
+        if kind == "react" && ok["duplicate"] == true {
+            return;
+        }
         // A direct room's name is known by now.
         let attempt = self.attempts.entry((user.clone(), room.to_owned(), mid.to_owned())).or_default();
         attempt.kind = kind.to_owned();
@@ -359,6 +363,7 @@ impl Checker {
         let ledger = self.rooms.entry(room.to_owned()).or_default();
         if let Some(other) = other
             && !ledger.is_lost(other)
+            && !ledger.is_lost(position)
         {
             let words = format!("{room}: {mid} of {user} was acknowledged at {other} and at {position}");
             self.fault(at_ms, Some(line), Rule::NothingTwice, words);
@@ -432,10 +437,11 @@ impl Checker {
     }
 
     /// Judges a room in the end. `records`: its whole log, ascending, as `history` gives it from its first record on;
-    /// `messages`: the same folded.
-    pub fn judge(&mut self, at_ms: u64, room: &str, records: &[Value], messages: &[Value]) {
+    /// `messages`: the same folded; `kept_count`: how many messages
+    /// of a room are kept.
+    pub fn judge(&mut self, at_ms: u64, room: &str, records: &[Value], messages: &[Value], kept_count: u64) {
         let ledger = self.rooms.entry(room.to_owned()).or_default();
-        let mut faults = ledger.judge(records, messages);
+        let mut faults = ledger.judge(records, messages, kept_count);
         for ((user, place, mid), attempt) in self.attempts.iter().filter(|((_, place, _), _)| place == room) {
             debug_assert_eq!(place, room);
             for (_, position) in &attempt.acknowledged {
@@ -451,8 +457,8 @@ impl Checker {
     }
 
     /// The rooms' logs could not be read in the end.
-    pub(super) fn unread(&mut self, at_ms: u64, rooms: &[&str]) {
-        let words = format!("the logs of {} cannot be read", rooms.join(", "));
+    pub(super) fn unread(&mut self, at_ms: u64, rooms: &[&str], why: &str) {
+        let words = format!("the logs of {} cannot be read: {why}", rooms.join(", "));
         self.fault(at_ms, None, Rule::NothingLost, words);
     }
 

@@ -102,6 +102,25 @@ impl Sim {
         self.act(|hub, _| hub.history(room, before, limit))
     }
 
+    /// Has the log of every room lose its newest records, as a store may whose machine fails: what comes next is of another
+    /// epoch, and whoever had seen them is told that they are gone.
+    ///
+    /// # Errors
+    /// `not_running`.
+    pub fn lose(&mut self, count: u64) -> Result<(), Error> {
+        let (before, after) = self.act(|hub, now| {
+            let before = hub.rooms();
+            hub.lose(count, now);
+            Ok((before, hub.rooms()))
+        })?;
+        if let Some(checker) = &mut self.checker {
+            for (before, after) in before.iter().zip(after) {
+                checker.log_lost(&after.name, after.position, before.position);
+            }
+        }
+        Ok(())
+    }
+
     /// As [`Engine::answer`](crate::Engine::answer).
     ///
     /// # Errors

@@ -152,6 +152,7 @@ impl Sim {
         let back_us = state.delay_us(&mut self.random);
         let address = state.link.address.map(|address| address.ip());
         let request = std::mem::take(&mut state.request);
+        self.clock.turn_to(now_us / 1_000, u32::MAX);
         let Some(life) = self.life.as_mut() else {
             // Nobody listens.
             state.down.push(now_us + back_us, Carried::End(End::Reset));
@@ -238,7 +239,7 @@ impl Sim {
             readiness.readable = true;
         }
         if readiness.readable {
-            self.note(line, readiness);
+            self.note_ready(line, readiness);
         }
     }
 
@@ -262,7 +263,7 @@ impl Sim {
             }
         }
         if state.pipe.free(taken) {
-            self.note(line, Readiness { writable: true, ..Readiness::default() });
+            self.note_ready(line, Readiness { writable: true, ..Readiness::default() });
         }
         let has_refused = seen.iter().any(|what| matches!(what, What::Refused { .. }));
         seen.into_iter().for_each(|what| self.see(line, what));
@@ -275,7 +276,7 @@ impl Sim {
     }
 
     /// Tells the shard what a line has to say.
-    fn note(&mut self, line: u32, readiness: Readiness) {
+    fn note_ready(&mut self, line: u32, readiness: Readiness) {
         let state = &self.lines[line as usize];
         if let (Some(shard), Some(token), Some(life)) = (state.shard, state.pipe.token(), &mut self.life) {
             life.note(shard, token, readiness);

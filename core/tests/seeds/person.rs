@@ -190,8 +190,10 @@ impl Person {
         }
     }
 
+    /// Whether the first change that was not sent may be.
     fn has_unsent(&self) -> bool {
-        self.outbox.iter().take(MAX_UNANSWERED).any(|change| change.id.is_none() && self.may_send(change))
+        let mut first = self.outbox.iter().take(MAX_UNANSWERED).filter(|change| change.id.is_none());
+        first.next().is_some_and(|change| self.may_send(change))
     }
 
     fn may_send(&self, change: &Change) -> bool {
@@ -270,6 +272,10 @@ impl Person {
         if self.rests_until_ms > sim.now_ms() {
             return;
         }
+        // What was meant for a room that it is in no more is given up.
+        let rooms = &self.rooms;
+        self.outbox
+            .retain(|change| change.request["room"].as_str().is_some_and(|room| rooms.contains_key(room)));
         for at in 0..self.outbox.len().min(MAX_UNANSWERED) {
             let change = &self.outbox[at];
             if change.id.is_some() {
@@ -386,6 +392,9 @@ impl Person {
         room.is_joined = true;
         let at = position(ok).expect("a room is entered at a position");
         if ok["recovered"] == true {
+            if has_rollback(ok) {
+                return self.begin_anew(sim, name);
+            }
             room.take_records(ok);
             match ok["more"] == true {
                 true => self.fetch(sim, name),
@@ -414,7 +423,7 @@ impl Person {
 
     fn fetched(&mut self, sim: &mut Sim, name: &str, ok: &Value) {
         let Some(room) = self.rooms.get_mut(name) else { return };
-        if !ok["records"].is_array() {
+        if !ok["records"].is_array() || has_rollback(ok) {
             // The log no longer reaches back: begin anew.
             return self.begin_anew(sim, name);
         }
@@ -519,6 +528,11 @@ impl Room {
 
 fn position(value: &Value) -> Option<Position> {
     Some(Position { epoch: value["epoch"].as_u64()?, offset: value["offset"].as_u64()? })
+}
+
+/// Whether the log has lost something that was known here.
+fn has_rollback(ok: &Value) -> bool {
+    ok["records"].as_array().is_some_and(|records| records.iter().any(|record| record["on"] == "rollback"))
 }
 
 /// The record before a record.

@@ -22,9 +22,12 @@ pub(crate) struct Outcome {
     pub(crate) acknowledged_count: u64,
 }
 
-/// Plays the story of a seed.
-pub(crate) fn play(seed: u64) -> Outcome {
+/// Plays the story of a seed. `whole`: what goes over the lines is a part of it.
+pub(crate) fn play(seed: u64, whole: bool) -> Outcome {
     let mut story = Story::new(seed);
+    if whole {
+        story.sim.write_down();
+    }
     story.live();
     story.settle();
     story.judge()
@@ -37,6 +40,7 @@ struct Story {
     text: String,
     said_count: u64,
     may_restart: bool,
+    may_lose: bool,
     faults: Vec<(Rule, String)>,
 }
 
@@ -58,8 +62,9 @@ enum Who {
 impl Story {
     fn new(seed: u64) -> Story {
         // The options follow from the seed, too.
-        let pick = |at: u32, values: &[u64]| {
-            values[(seed.rotate_right(at * 7) as usize ^ at as usize) % values.len()]
+        let pick = |at: u64, values: &[u64]| {
+            let mixed = (seed * 64 + at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+            values[mixed as usize % values.len()]
         };
         let mut options = Options::new();
         let numbers = [
@@ -87,6 +92,7 @@ impl Story {
             text: String::new(),
             said_count: 0,
             may_restart: seed.is_multiple_of(3),
+            may_lose: seed.is_multiple_of(5),
             faults: Vec::new(),
         };
         let _ = writeln!(story.text, "seed {seed}: {numbers:?}");
@@ -96,8 +102,7 @@ impl Story {
             let who = match story.sim.random(2) {
                 0 => Who::Plain(Box::new(Person::new(name, link.clone()))),
                 _ => {
-                    let settings = Settings::new().name(name).heartbeat_ms(8_000).reconnect_max_ms(3_000);
-                    Who::Own(story.sim.client(settings, link.clone()).expect("the settings are right"))
+                    Who::Own(story.sim.client(settings(name), link.clone()).expect("the settings are right"))
                 }
             };
             story.tell(&format!("{name} comes, by {link:?}"));
@@ -131,6 +136,9 @@ impl Story {
     }
 
     fn tell(&mut self, words: &str) {
+        for line in self.sim.transcript() {
+            let _ = writeln!(self.text, "{line}");
+        }
         let _ = writeln!(self.text, "{:>7} ms  {words}", self.sim.now_ms());
     }
 
@@ -171,6 +179,7 @@ impl Story {
                         }
                     }
                     if self.sim.now_ms() >= until_ms {
+                        self.begin_anew();
                         return self.listen();
                     }
                 }
@@ -248,6 +257,12 @@ impl Story {
                 };
                 self.tell(&format!("{how:?}"));
                 self.sim.restart(how);
+            }
+            94..95 if self.may_lose => {
+                let count = 1 + self.sim.random(4);
+                if self.sim.lose(count).is_ok() {
+                    self.tell(&format!("every log loses its newest {count} records"));
+                }
             }
             _ => {}
         }
@@ -363,8 +378,31 @@ impl Story {
         act(&mut self.sim, line);
     }
 
+    /// A client whose first hello was heard and its answer lost finds its name taken by itself; and of two that have the same
+    /// session one is replaced: it begins anew by another name.
+    fn begin_anew(&mut self) {
+        for at in 0..self.actors.len() {
+            let Who::Own(client) = self.actors[at].who else { continue };
+            if !matches!(self.sim.machine(client).state(), State::Closed { code: 208 | 4003, .. }) {
+                continue;
+            }
+            self.actors[at].name.push('x');
+            let name = self.actors[at].name.clone();
+            self.tell(&format!("{name} begins anew by that name"));
+            let client = self.sim.client(settings(&name), Link::new()).expect("the settings are right");
+            self.actors[at].who = Who::Own(client);
+            self.actors[at].last_told.clear();
+            for room in std::mem::take(&mut self.actors[at].rooms) {
+                self.join(at, &room);
+            }
+        }
+    }
+
     /// Two tries of one session at once.
     fn take_over(&mut self, at: usize) {
+        if matches!(self.actors[at].who, Who::Own(client) if self.sim.machine(client).me().is_none()) {
+            return;
+        }
         let name = self.actors[at].name.clone();
         self.tell(&format!("{name} tries twice"));
         match &mut self.actors[at].who {
@@ -374,6 +412,10 @@ impl Story {
                 if let Ok(twin) = self.sim.twin(*client, Link::new()) {
                     *client = twin;
                     self.actors[at].last_told.clear();
+                    // A join that was under way is the first one's alone.
+                    for room in std::mem::take(&mut self.actors[at].rooms) {
+                        self.join(at, &room);
+                    }
                 }
             }
         }
@@ -401,19 +443,30 @@ impl Story {
         let end_ms = self.sim.now_ms() + 600_000;
         while self.sim.now_ms() < end_ms && !(0..self.actors.len()).all(|at| self.is_settled(at)) {
             self.run_until(self.sim.now_ms() + 2_000);
+            // Of two tries at once the older may have come in as the later one, and replaced the other.
+            for actor in &mut self.actors {
+                if let Who::Plain(person) = &mut actor.who {
+                    person.come_back();
+                }
+            }
         }
         for at in 0..self.actors.len() {
             if !self.is_settled(at) {
                 let words = match &self.actors[at].who {
                     Who::Plain(person) => format!("{person:#?}"),
-                    Who::Own(client) => format!("{:#?}", self.sim.machine(*client)),
+                    Who::Own(client) => {
+                        let machine = self.sim.machine(*client);
+                        let rooms: Vec<&str> = machine.rooms().map(|(name, _)| name).collect();
+                        let waiting: Vec<_> = machine.outbox().collect();
+                        format!("{:?}, in {rooms:?}, waiting {waiting:?}", machine.state())
+                    }
                 };
                 let words = format!("{} does not come to rest: {words}", self.actors[at].name);
                 self.faults.push((Rule::NothingLost, words));
             }
         }
-        // What is under way yet arrives.
-        self.run_until(self.sim.now_ms() + 5_000);
+        // What is under way yet arrives, on the slowest of lines too.
+        self.run_until(self.sim.now_ms() + 30_000);
     }
 
     fn is_settled(&self, at: usize) -> bool {
@@ -432,6 +485,7 @@ impl Story {
         let rooms: Vec<&str> = self.rooms.iter().map(String::as_str).collect();
         let record_count = self.sim.judge(&rooms);
         let at_ms = self.sim.now_ms();
+        self.tell("the end");
         for actor in &self.actors {
             match &actor.who {
                 Who::Plain(person) => {
@@ -453,4 +507,8 @@ impl Story {
         let acknowledged_count = self.sim.checker().map_or(0, |checker| checker.acknowledged_count());
         Outcome { faults, story: self.text, record_count, acknowledged_count }
     }
+}
+
+fn settings(name: &str) -> Settings {
+    Settings::new().name(name).heartbeat_ms(8_000).reconnect_max_ms(3_000)
 }

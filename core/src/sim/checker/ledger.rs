@@ -78,11 +78,13 @@ impl Shown {
 pub(super) struct Ledger {
     /// Everything that was ever shown or acknowledged, also what the log has lost since.
     known: BTreeMap<u64, Known>,
-    /// When the log has lost what came after a position.
-    pub(super) losses: Vec<(u64, Position)>,
+    /// The log has lost what came after the first of two positions, up to the second.
+    pub(super) losses: Vec<(Position, Position)>,
     /// What stands in the log in the end.
     last: BTreeMap<u64, Position>,
     folded: BTreeMap<u64, Shown>,
+    /// From which offset on messages are kept.
+    first: u64,
 }
 
 #[derive(Debug)]
@@ -164,7 +166,7 @@ impl Ledger {
 
     /// Whether the log is known to have lost what stood there.
     pub(super) fn is_lost(&self, position: Position) -> bool {
-        self.losses.iter().any(|(_, to)| position.offset > to.offset && position.epoch <= to.epoch)
+        self.losses.iter().any(|(to, top)| (to.offset + 1..=top.offset).contains(&position.offset))
     }
 
     /// Whether it stands there in the end, or stood there before the log began.
@@ -174,7 +176,7 @@ impl Ledger {
     }
 
     /// Judges the log in the end, whole and folded.
-    pub(super) fn judge(&mut self, records: &[Value], messages: &[Value]) -> Vec<Broken> {
+    pub(super) fn judge(&mut self, records: &[Value], messages: &[Value], kept_count: u64) -> Vec<Broken> {
         let mut faults = Vec::new();
         let mut at: Option<Position> = None;
         let mut placed: BTreeMap<(String, String), u64> = BTreeMap::new();
@@ -197,6 +199,12 @@ impl Ledger {
         }
         self.folded =
             messages.iter().filter_map(Shown::of).map(|shown| (shown.position.offset, shown)).collect();
+        let said = self.known.values().filter(|known| known.kind == "message").count() as u64;
+        let is_trimmed = said >= kept_count;
+        self.first = match (is_trimmed, self.folded.first_key_value(), self.last.first_key_value()) {
+            (true, Some((&first, _)), _) | (_, _, Some((&first, _))) => first,
+            _ => u64::MAX,
+        };
         faults.extend(self.judge_known());
         faults.extend(self.judge_folds());
         faults
@@ -225,9 +233,8 @@ impl Ledger {
                 message.apply(change);
             }
         }
-        let whole = |offset: &u64| self.last.first_key_value().is_some_and(|(first, _)| offset >= first);
         let mut faults = Vec::new();
-        for (offset, expected) in expected.iter().filter(|(offset, _)| whole(offset)) {
+        for (offset, expected) in expected.range(self.first..) {
             match self.folded.get(offset) {
                 Some(shown) if shown == expected => {}
                 shown => {
@@ -240,8 +247,7 @@ impl Ledger {
 
     /// Judges what somebody holds, after [`judge`](Ledger::judge).
     pub(super) fn compare(&self, whose: &str, since: u64, messages: &[Shown]) -> Vec<Broken> {
-        let first = self.last.first_key_value().map_or(u64::MAX, |(&first, _)| first);
-        let since = since.max(first);
+        let since = since.max(self.first);
         let mut held: BTreeMap<u64, &Shown> = BTreeMap::new();
         let mut faults = Vec::new();
         let mut last = 0;
@@ -263,7 +269,7 @@ impl Ledger {
                 None => faults.push((Rule::NothingLost, format!("{whose} does not hold {folded:?}"))),
             }
         }
-        for (offset, message) in held.range(first..) {
+        for (offset, message) in held.range(self.first..) {
             if !self.folded.contains_key(offset) {
                 faults.push((Rule::RollbackIsSaid, format!("{whose} holds {message:?}, which is not there")));
             }

@@ -69,7 +69,7 @@ fn folded() -> Vec<Value> {
 #[test]
 fn a_conversation_that_keeps_the_rules_has_no_faults() {
     let mut checker = talked();
-    checker.judge(10, "lobby", &log(), &folded());
+    checker.judge(10, "lobby", &log(), &folded(), 1_000);
     let held: Vec<Shown> = folded().iter().filter_map(Shown::of).collect();
     checker.compare(10, "Bob", "lobby", 0, &held);
     assert_eq!(checker.faults(), []);
@@ -127,19 +127,19 @@ fn two_places_for_one_message_are_found_out_in_replies_and_in_the_log() {
     let (mut log, mut folded) = (log(), folded());
     log.push(message(3, "a-2", "two"));
     folded.push(log[2]["message"].clone());
-    checker.judge(10, "lobby", &log, &folded);
+    checker.judge(10, "lobby", &log, &folded, 1_000);
     assert_eq!(rules(&checker), [Rule::NothingTwice]);
 }
 
 #[test]
 fn what_was_acknowledged_and_is_not_there_is_lost_unless_the_log_is_known_to_have_lost_it() {
     let mut checker = talked();
-    checker.judge(10, "lobby", &log()[..1], &folded()[..1]);
+    checker.judge(10, "lobby", &log()[..1], &folded()[..1], 1_000);
     assert_eq!(rules(&checker), [Rule::NothingLost, Rule::NothingLost], "shown, and acknowledged");
 
     let mut checker = talked();
-    checker.log_lost(8, "lobby", Position { epoch: 7, offset: 1 });
-    checker.judge(10, "lobby", &log()[..1], &folded()[..1]);
+    checker.log_lost("lobby", Position { epoch: 7, offset: 1 }, Position { epoch: 7, offset: 2 });
+    checker.judge(10, "lobby", &log()[..1], &folded()[..1], 1_000);
     assert_eq!(rules(&checker), []);
     let held: Vec<Shown> = folded().iter().filter_map(Shown::of).collect();
     checker.compare(10, "Bob", "lobby", 0, &held);
@@ -176,7 +176,7 @@ fn a_change_that_is_folded_otherwise_than_it_was_made_is_found_out() {
     tell(&mut checker, BOB, edit.clone());
     let mut log = log();
     log.push(edit);
-    checker.judge(10, "lobby", &log, &folded());
+    checker.judge(10, "lobby", &log, &folded(), 1_000);
     assert_eq!(rules(&checker), [Rule::SameForAll]);
 }
 
