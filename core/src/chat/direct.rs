@@ -4,8 +4,10 @@ use crate::error::ErrorCode;
 use crate::id::{RoomName, UserId};
 use crate::push::reply::Refusal;
 
+use super::page::PAGE_BYTES;
 use super::people::no_user;
 use super::room::RoomKey;
+use super::session::User;
 use super::talk::{Caller, refused};
 use super::{Chat, Moment};
 
@@ -39,25 +41,25 @@ impl Chat {
             return Ok(key);
         }
         for user in [me, &other] {
-            let count = self.users.get(user).map_or(0, |user| user.directs().len());
-            if count >= MAX_DIRECTS {
+            let known = self.users.get(user);
+            let count = known.map_or(0, |known| known.directs().len());
+            if count >= known.map_or(0, User::max_directs) {
                 let words = format!("{user} has {count} direct rooms, which is as many as may be");
                 return Err(refused(ErrorCode::TooMany, &words));
             }
         }
         let key = self.find_or_make(&name, at)?;
         self.rooms.get_mut(key).direct = Some(Box::new([me.clone(), other.clone()]));
-        self.rooms.hold(key);
         for (user, with) in pairs {
-            if !is_new(self, user, with) {
-                continue;
-            }
-            if let Some(user) = self.users.get_mut(user) {
+            if is_new(self, user, with)
+                && let Some(user) = self.users.get_mut(user)
+            {
                 user.talk().directs.push(with.clone());
             }
             for live in self.live(user) {
-                self.enter_direct(&live, key, at);
-                self.notify_joined(live.connection, key, at);
+                if self.enter_direct(&live, key, at) {
+                    self.notify_joined(live.connection, key, &mut { PAGE_BYTES }, at);
+                }
             }
         }
         Ok(key)
@@ -74,13 +76,16 @@ impl Chat {
         }
     }
 
-    fn enter_direct(&mut self, caller: &Caller, key: RoomKey, at: &mut Moment<'_>) {
-        let Some(session) = self.sessions.get_mut(caller.session) else { return };
-        if !session.rooms.contains(&key) {
+    /// Gives whether it was not in it.
+    fn enter_direct(&mut self, caller: &Caller, key: RoomKey, at: &mut Moment<'_>) -> bool {
+        let Some(session) = self.sessions.get_mut(caller.session) else { return false };
+        let is_out = !session.rooms.contains(&key);
+        if is_out {
             session.rooms.push(key);
             self.rooms.enter(key);
             self.show_to(caller.connection, key, &caller.who.user, at);
         }
+        is_out
     }
 
     /// Whom a user writes to in a direct room.
@@ -89,5 +94,3 @@ impl Chat {
         users.iter().find(|other| *other != user).cloned()
     }
 }
-
-const MAX_DIRECTS: usize = 1_000;

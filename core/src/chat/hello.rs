@@ -106,7 +106,8 @@ impl Chat {
             Ok((welcome, joined)) => {
                 let outcome = Outcome::Page(None, Reply::Hello(Box::new(welcome)));
                 let flow = self.settle(connection, id, Ok(outcome), at);
-                joined.into_iter().for_each(|key| self.notify_joined(connection, key, at));
+                let mut bytes = PAGE_BYTES;
+                joined.into_iter().for_each(|key| self.notify_joined(connection, key, &mut bytes, at));
                 flow
             }
             Err(rejected) => self.rejected(connection, id, rejected, at),
@@ -470,10 +471,19 @@ impl Chat {
         }
     }
 
-    /// Tells a connection that it is in a room.
-    pub(super) fn notify_joined(&mut self, connection: ConnectionId, key: RoomKey, at: &mut Moment<'_>) {
+    /// Tells a connection that it is in a room. Takes what that holds from `bytes`; where too few are left it is told
+    /// without the last message.
+    pub(super) fn notify_joined(
+        &mut self,
+        connection: ConnectionId,
+        key: RoomKey,
+        bytes: &mut usize,
+        at: &mut Moment<'_>,
+    ) {
         let Some(who) = self.connections.get(&connection).and_then(|known| known.who.clone()) else { return };
-        let line = self.room_line(key, &who.user, at);
+        let mut line = self.room_line(key, &who.user, at);
+        line.last = line.last.filter(|last| last.wire_bytes() <= *bytes);
+        *bytes -= line.last.as_ref().map_or(0, |last| last.wire_bytes());
         at.push(Effect::Notify { connection, room: Some(key), happening: Happening::Joined(line) });
     }
 

@@ -13,8 +13,9 @@ use crate::push::reply::Happening;
 use super::connection::{Phase, Place, Who};
 use super::effect::{Effect, Given};
 use super::names::color_of;
+use super::page::PAGE_BYTES;
 use super::post::Saying;
-use super::room::{Room, RoomKey};
+use super::room::{Present, Room, RoomKey};
 use super::{Chat, Moment};
 
 impl Chat {
@@ -98,7 +99,7 @@ impl Chat {
             let is_in = self.sessions.get(live.session).is_some_and(|session| session.rooms.contains(&key));
             if !is_in {
                 self.put_in(&live, &room, at)?;
-                self.notify_joined(live.connection, key, at);
+                self.notify_joined(live.connection, key, &mut { PAGE_BYTES }, at);
             }
         }
         Ok(())
@@ -312,13 +313,13 @@ impl Chat {
     /// The members of a room in the order in which they came.
     pub(crate) fn members(&self, key: RoomKey) -> Vec<Member> {
         let room = self.rooms.get(key);
-        let member = |(who, connection, count): (&Arc<Who>, ConnectionId, usize)| Member {
+        let member = |Present { who, connection, connection_count }: Present<'_>| Member {
             user: who.user.clone(),
             name: who.name.clone(),
             color: who.color,
             role: self.role_in(key, &who.user),
             connection,
-            connection_count: count as u64,
+            connection_count: connection_count as u64,
         };
         room.some_members(0, usize::MAX).0.into_iter().map(member).collect()
     }

@@ -84,7 +84,7 @@ impl Chat {
             return (lines.collect(), None);
         }
         let (found, last) = room.some_members(behind, limit);
-        (found.into_iter().map(|(who, ..)| self.line(key, who)).collect(), last)
+        (found.into_iter().map(|present| self.line(key, present.who)).collect(), last)
     }
 
     fn line(&self, key: RoomKey, who: &Who) -> MemberLine {

@@ -189,11 +189,7 @@ impl Room {
 
     /// Some members, in the order in which they came: at most `limit`, behind the one with that number. Gives the
     /// number of the last one too, if there are more.
-    pub(crate) fn some_members(
-        &self,
-        behind: u64,
-        limit: usize,
-    ) -> (Vec<(&Arc<Who>, ConnectionId, usize)>, Option<u64>) {
+    pub(crate) fn some_members(&self, behind: u64, limit: usize) -> (Vec<Present<'_>>, Option<u64>) {
         let mut found: Vec<(&ByUser, &Membership)> =
             self.members.iter().filter(|(_, membership)| membership.joined > behind).collect();
         let has_more = found.len() > limit;
@@ -203,11 +199,22 @@ impl Room {
         }
         found.sort_unstable_by_key(|(_, membership)| membership.joined);
         let last = found.last().map(|(_, membership)| membership.joined).filter(|_| has_more);
-        (
-            found.into_iter().map(|(by, membership)| (&by.0, membership.first, membership.count())).collect(),
-            last,
-        )
+        let found = found.into_iter().map(|(by, membership)| Present {
+            who: &by.0,
+            connection: membership.first,
+            connection_count: membership.count(),
+        });
+        (found.collect(), last)
     }
+}
+
+/// One member of a room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Present<'a> {
+    pub(crate) who: &'a Arc<Who>,
+    /// The one that has been here for longest.
+    pub(crate) connection: ConnectionId,
+    pub(crate) connection_count: usize,
 }
 
 /// All rooms of an engine.
@@ -297,8 +304,8 @@ impl Rooms {
         let serial = self.next_serial();
         let room = &mut self.rooms[key.0 as usize];
         room.connection_count -= 1;
-        // What was decided about a room, and what two have told each other, is not forgotten to make place.
-        if room.connection_count == 0 && room.rules.is_none() && room.direct.is_none() {
+        // What was decided about a room is not forgotten to make place.
+        if room.connection_count == 0 && room.rules.is_none() {
             room.empty_since = Some(serial);
             self.empty.insert(serial, key);
         }

@@ -214,6 +214,11 @@ impl User {
         self.talk.as_ref().is_some_and(|talk| !talk.blocked.is_empty())
     }
 
+    /// With how many others they may have a direct room. Whoever chose a name could have many names.
+    pub(crate) const fn max_directs(&self) -> usize {
+        if self.given { 1_000 } else { 100 }
+    }
+
     /// With whom they have a direct room.
     pub(crate) fn directs(&self) -> &[UserId] {
         self.talk.as_ref().map_or(&[], |talk| &talk.directs)

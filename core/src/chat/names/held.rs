@@ -59,10 +59,9 @@ impl Names {
     }
 
     fn is_held(&self, look: &Skeleton, user: Option<&UserId>) -> bool {
-        let has_other = |key: &Box<str>| {
-            self.held.get(key).is_some_and(|users| users.iter().any(|other| Some(other) != user))
-        };
-        look.keys().iter().any(has_other)
+        let has_other =
+            |key: &str| self.held.get(key).is_some_and(|users| users.iter().any(|other| Some(other) != user));
+        look.keys().iter().any(|key| has_other(key))
     }
 
     /// A user has a name from now on.
