@@ -31,9 +31,10 @@
 //            see handles; klatsch_handle_count counts them. Structs whose members are here are memory as
 //            ever in C.
 // Structs    Those that begin with `size` grow at their end in later versions: the library allocates them,
-//            you read them in place. Only a klatsch_stats_t is yours: set its `size` to its sizeof. Members that
-//            this header has are there in every later version; for one that an older library may lack, ask
-//            KLATSCH_HAS.
+//            you read them in place. Those that you hand in are yours (klatsch_stats_t, klatsch_admission_t,
+//            klatsch_moderation_t, klatsch_room_options_t): set `size` to their sizeof and what you do not want
+//            to 0. A text in them may end in a NUL: .name = { KLATSCH_TEXT("Ann") }. Members that this header has
+//            are there in every later version; for one that an older library may lack, ask KLATSCH_HAS.
 // Callbacks  They run on one thread of the library's for each engine, one at a time, in order; they must
 //            return, and no exception or longjmp may leave them. They may call everything but stop and free
 //            of their own engine, which answer KLATSCH_DEADLOCK there.
@@ -66,6 +67,15 @@
 
 // How long a buffer for any address must be.
 #define KLATSCH_ADDRESS_BYTES 64
+
+// How long a buffer for a ticket must be.
+#define KLATSCH_TICKET_BYTES 64
+
+// Seconds without an end.
+#define KLATSCH_FOR_GOOD UINT64_MAX
+
+// As many as want to.
+#define KLATSCH_NO_LIMIT UINT64_MAX
 
 // What a call answers: `KLATSCH_OK` or why it failed. A number lives for ever and is never used again.
 //
@@ -161,6 +171,10 @@ enum klatsch_code_t
     KLATSCH_CONNECTION_LOST = 314,
     // The client's peer broke a rule of the protocol or went over a limit of the client's.
     KLATSCH_PEER_VIOLATION = 315,
+    // The client sent it and cannot know whether it happened: there was no reply, and it must not be sent again.
+    KLATSCH_UNCERTAIN = 316,
+    // A server refused with a code that this version does not know.
+    KLATSCH_UNKNOWN_CODE = 317,
     // What was asked for could not be stored.
     KLATSCH_STORE_UNAVAILABLE = 401,
     // A bug in the engine. It refuses every further call except to be stopped and freed.
@@ -193,33 +207,36 @@ enum klatsch_event_kind_t
     // A user's last connection has left a room. `room`, `connection`, `user`, `name`, `member_count`.
     KLATSCH_EVENT_LEFT = 5,
     // A message got its place in a room's log: somebody's, or the host's own. `connection` (0 for what the
-    // host sent or broadcast), `position`, `at_ms`, `room`, `user`, `name`, `color`, `text`.
+    // host sent or broadcast), `position`, `at_ms`, `room`, `user`, `name`, `color`, `text`, `message`.
     KLATSCH_EVENT_MESSAGE = 6,
+    // A direct message got its place, and its addressee is not here: a host that can, tells them by another way.
+    // `user` is whom it is for; who sent it stands in `message`. `position`, `at_ms`, `room`, `text`, `message`.
+    KLATSCH_EVENT_AWAY = 7,
     // A raw connection sent a whole message. `connection`, `payload_kind`, `data`, `data_length`.
-    KLATSCH_EVENT_RECEIVED = 7,
+    KLATSCH_EVENT_RECEIVED = 8,
     // A WebSocket that was `CONNECTED` is gone. Nothing more comes from it. `connection`, `close_code`,
     // `reason`.
-    KLATSCH_EVENT_DISCONNECTED = 8,
+    KLATSCH_EVENT_DISCONNECTED = 9,
     // A connection, or something it wanted, was refused. `connection` (0 where it had no number yet),
     // `address`, `code`, `reason`.
-    KLATSCH_EVENT_REFUSED = 9,
+    KLATSCH_EVENT_REFUSED = 10,
     // The host is asked, and what was asked about waits for `klatsch_engine_answer`, at most for the
     // option `question_timeout_ms`; silence refuses. `question`, `subject`, `connection`, `address`, and
     // what that subject names.
-    KLATSCH_EVENT_QUESTION = 10,
+    KLATSCH_EVENT_QUESTION = 11,
     // What became of what the host broadcast, when the option `receipts` is on: told once for each record, after
     // it was sent to everybody who was in the room then. Who is in none of the counts was gone or was closed.
     // `room`, `position`, `connection_count`, `sent_count`, `queued_count`, `lagging_count`.
-    KLATSCH_EVENT_RECEIPT = 11,
+    KLATSCH_EVENT_RECEIPT = 12,
     // The host was slower than the events: so many had to go, here. The rooms' logs still have the messages
     // among them. `missed_count`.
-    KLATSCH_EVENT_MISSED = 12,
+    KLATSCH_EVENT_MISSED = 13,
     // Something works less well than it should, and the engine goes on. `code`, `reason`.
-    KLATSCH_EVENT_DEGRADED = 13,
+    KLATSCH_EVENT_DEGRADED = 14,
     // Something failed that should not have. `code`, `reason`.
-    KLATSCH_EVENT_ERROR = 14,
+    KLATSCH_EVENT_ERROR = 15,
     // The engine has stopped. Nothing follows until it is started again.
-    KLATSCH_EVENT_STOPPED = 15,
+    KLATSCH_EVENT_STOPPED = 16,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -235,14 +252,22 @@ enum klatsch_subject_t
   : uint32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    // May this connection come in? Asked before the opening handshake is answered, when the option
-    // `ask_admit` is on. `dialect`, `room`, `path`, `query`, `headers`. Fitting verdicts: `KLATSCH_ALLOW`,
-    // `KLATSCH_ALLOW_AS`, `KLATSCH_REFUSE`.
+    // May this connection come in, and who is it? Asked when the option `ask_admit` is on: before the opening
+    // handshake is answered, or, of a connection that speaks `klatsch.v1`, when it says hello, and when it shows a
+    // new token. `dialect`, `room`, `path`, `query`, `headers`, `name` (what a v1 client wants to be called),
+    // `token`. Fitting verdicts: `KLATSCH_ALLOW`, `KLATSCH_ALLOW_AS`, `KLATSCH_REFUSE`.
     KLATSCH_SUBJECT_ADMIT = 1,
     // May this message get a place? Asked when the option `ask_may_send` is on, never about the host's own.
     // `room`, `user`, `name`, `text`. Fitting verdicts: `KLATSCH_ALLOW`, `KLATSCH_REWRITE`,
     // `KLATSCH_REFUSE`.
     KLATSCH_SUBJECT_MAY_SEND = 2,
+    // May this user come into that room? Asked when the option `ask_may_join` is on, before each coming; of a
+    // connection of another dialect than `klatsch.v1` before its handshake is answered, since it has no other room.
+    // `room`, `user`, `name` (NULL: that is not known yet). Fitting verdicts: `KLATSCH_ALLOW`, `KLATSCH_REFUSE`.
+    KLATSCH_SUBJECT_MAY_JOIN = 3,
+    // A v1 client asks the host something itself. Asked when the option `ask_call` is on. `user`, `name`, `method`,
+    // `data`, `data_length` (JSON). Fitting verdicts: `KLATSCH_ANSWER`, `KLATSCH_REFUSE`.
+    KLATSCH_SUBJECT_CALL = 4,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -306,12 +331,90 @@ enum klatsch_verdict_t
     KLATSCH_REWRITE = 3,
     // No.
     KLATSCH_REFUSE = 4,
+    // This is what the client is answered (to `KLATSCH_SUBJECT_CALL`).
+    KLATSCH_ANSWER = 5,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum klatsch_verdict_t klatsch_verdict_t;
 #else
 typedef uint32_t klatsch_verdict_t;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What somebody may do in a room.
+enum klatsch_role_t
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Everything, roles among it.
+    KLATSCH_ROLE_OWNER = 1,
+    // Keeps order among members and guests.
+    KLATSCH_ROLE_MODERATOR = 2,
+    // Somebody with a name.
+    KLATSCH_ROLE_MEMBER = 3,
+    // Somebody without.
+    KLATSCH_ROLE_GUEST = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum klatsch_role_t klatsch_role_t;
+#else
+typedef uint32_t klatsch_role_t;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What is done to a room, or to somebody in it.
+enum klatsch_moderation_act_t
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Takes `user` out of the room; they may come back.
+    KLATSCH_MODERATION_KICK = 1,
+    // `user` may not speak there, for so many `seconds`; 0: may speak again.
+    KLATSCH_MODERATION_MUTE = 2,
+    // Takes `user` out and keeps them out, for so many `seconds`. Whom the host did not name is kept out by address
+    // too.
+    KLATSCH_MODERATION_BAN = 3,
+    // Ends the ban of `user`.
+    KLATSCH_MODERATION_UNBAN = 4,
+    // So many `seconds` lie between two messages of one user; 0: no slow mode.
+    KLATSCH_MODERATION_SLOW = 5,
+    // `topic` is what the room is about.
+    KLATSCH_MODERATION_TOPIC = 6,
+    // `role` is what `user` may do there.
+    KLATSCH_MODERATION_ROLE = 7,
+    // Takes the messages of `user` away, or all.
+    KLATSCH_MODERATION_CLEAR = 8,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum klatsch_moderation_act_t klatsch_moderation_act_t;
+#else
+typedef uint32_t klatsch_moderation_act_t;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// A yes, a no, or neither.
+enum klatsch_choice_t
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It stays as it is.
+    KLATSCH_AS_IT_IS = 0,
+    // Yes.
+    KLATSCH_YES = 1,
+    // No.
+    KLATSCH_NO = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum klatsch_choice_t klatsch_choice_t;
+#else
+typedef uint32_t klatsch_choice_t;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -376,6 +479,52 @@ typedef struct {
     klatsch_text_t value;
 } klatsch_header_t;
 
+// One emoji on a message, and who put it there. This struct never grows.
+typedef struct {
+    // The emoji.
+    klatsch_text_t emoji;
+    // Who put it there, in the order in which they did.
+    const klatsch_text_t *users;
+    // How many users; never 0.
+    size_t user_count;
+} klatsch_reaction_t;
+
+// A record that people read, as it stands now: edits, deletion and reactions are in it.
+typedef struct {
+    // How many bytes this struct has in the running library; see `KLATSCH_HAS`.
+    uint32_t size;
+    // Always 0.
+    uint32_t reserved;
+    // Its place in the room's log.
+    klatsch_position_t position;
+    // When it got its place, in Unix milliseconds.
+    uint64_t at_ms;
+    // The room it stands in.
+    klatsch_text_t room;
+    // Who said it; `host` for what the host broadcast.
+    klatsch_text_t user;
+    // The author's name when it was said.
+    klatsch_text_t name;
+    // The author's colour when it was said.
+    klatsch_text_t color;
+    // What was said, as it was typed: nothing is escaped here. Empty when it was deleted.
+    klatsch_text_t text;
+    // The sender's own id for it; NULL where the sender's dialect has none.
+    klatsch_text_t mid;
+    // JSON that means something to clients alone; NULL: none.
+    klatsch_text_t data;
+    // The offset of the message that it answers; 0: none.
+    uint64_t reply_to;
+    // How many times it was edited.
+    uint64_t revision;
+    // What others have put on it, in the order in which they did.
+    const klatsch_reaction_t *reactions;
+    // How many reactions.
+    size_t reaction_count;
+    // Whether it was deleted: its text and data are gone.
+    bool is_deleted;
+} klatsch_message_t;
+
 // What the host is told or asked. Which members are set depends on `kind`; the others are 0 and NULL.
 //
 // Lives as long as the callback runs that it was given to, or as the batch it is in.
@@ -431,7 +580,7 @@ typedef struct {
     // Where the connection comes from, `IP:PORT` or `[IPv6]:PORT`; NULL for a Unix socket. If a trusted proxy
     // said so, the port may be 0.
     klatsch_text_t address;
-    // What a raw connection sent, with a NUL behind it that is not counted.
+    // What a raw connection sent, or the JSON of a call, with a NUL behind it that is not counted.
     const uint8_t *data;
     // How many bytes.
     size_t data_length;
@@ -447,6 +596,12 @@ typedef struct {
     const klatsch_header_t *headers;
     // How many headers.
     size_t header_count;
+    // The token that a v1 client shows; NULL: none.
+    klatsch_text_t token;
+    // What a v1 client's call asks for.
+    klatsch_text_t method;
+    // The whole message, with what only some have; lives as long as the event. NULL: the event has none.
+    const klatsch_message_t *message;
 } klatsch_event_t;
 
 // A function of the host's that is called with each event. Must return, and must not throw.
@@ -458,34 +613,66 @@ typedef void (*klatsch_on_event_t)(void *user_data, const klatsch_event_t *event
 // A function of the host's that gives its data back. Must not throw.
 typedef void (*klatsch_destroy_t)(void *user_data);
 
-// A record that people read.
+// Who somebody is whom the host lets in: with `KLATSCH_ALLOW_AS`, or by a ticket. What is left 0 is as its comment says.
 typedef struct {
-    // How many bytes this struct has in the running library; see `KLATSCH_HAS`.
+    // `sizeof(klatsch_admission_t)`.
     uint32_t size;
+    // A `klatsch_role_t`: what they may do where no room says otherwise; 0: `KLATSCH_ROLE_MEMBER`.
+    uint32_t role;
+    // The user's id; NULL or empty: the engine gives one. Not `u` and a number: those are the engine's.
+    klatsch_text_t user;
+    // The user's name; required.
+    klatsch_text_t name;
+    // Rooms that a v1 client is in from the beginning, private ones too; may be NULL if `room_count` is 0.
+    const klatsch_text_t *rooms;
+    // How many rooms.
+    size_t room_count;
+    // Until when a v1 client may be here without showing a new token, in Unix milliseconds; 0: for ever.
+    uint64_t expires_at_ms;
+} klatsch_admission_t;
+
+// An act of moderation, and what belongs to it; the other members are not looked at.
+typedef struct {
+    // `sizeof(klatsch_moderation_t)`.
+    uint32_t size;
+    // A `klatsch_moderation_act_t`.
+    uint32_t act;
+    // Whom it is about. With `KLATSCH_MODERATION_CLEAR` NULL: everybody; else required where the act has one.
+    klatsch_text_t user;
+    // For how long, or how far apart. `KLATSCH_FOR_GOOD`: without an end.
+    uint64_t seconds;
+    // What the room is about; NULL: nothing.
+    klatsch_text_t topic;
+    // A `klatsch_role_t`.
+    uint32_t role;
     // Always 0.
     uint32_t reserved;
-    // Its place in the room's log.
-    klatsch_position_t position;
-    // When it got its place, in Unix milliseconds.
-    uint64_t at_ms;
-    // The room it stands in.
-    klatsch_text_t room;
-    // Who said it; `host` for what the host broadcast.
-    klatsch_text_t user;
-    // The author's name when it was said.
-    klatsch_text_t name;
-    // The author's colour when it was said.
-    klatsch_text_t color;
-    // What was said, as it was typed: nothing is escaped here.
-    klatsch_text_t text;
-} klatsch_message_t;
+} klatsch_moderation_t;
+
+// What the host wants otherwise in a room than in others. What is left 0 stays as it is.
+typedef struct {
+    // `sizeof(klatsch_room_options_t)`.
+    uint32_t size;
+    // A `klatsch_choice_t`: whether only those come in whom the host has put there, let in with that room, or given a
+    // role there. Who is in it already stays.
+    uint32_t is_private;
+    // A `klatsch_choice_t`: whether only moderators and owners speak.
+    uint32_t is_read_only;
+    // Always 0.
+    uint32_t reserved;
+    // How many members it has at the most: one more is refused with `KLATSCH_TOO_MANY`, but not whom the host puts
+    // there. `KLATSCH_NO_LIMIT`: as many as want to.
+    uint64_t max_member_count;
+    // How many messages are kept of it, in place of the option `history_kept`.
+    uint64_t history_kept;
+} klatsch_room_options_t;
 
 // A user in a room.
 typedef struct {
     // How many bytes this struct has in the running library; see `KLATSCH_HAS`.
     uint32_t size;
-    // Always 0.
-    uint32_t reserved;
+    // A `klatsch_role_t`: what they may do in this room.
+    uint32_t role;
     // Their first connection in this room.
     uint64_t connection;
     // How many connections they have in this room.
@@ -774,11 +961,33 @@ klatsch_code_t klatsch_options_deflate(klatsch_options_t *options,
 // - `on`: default false.
 klatsch_code_t klatsch_options_ask_admit(klatsch_options_t *options, bool on);
 
+// Sets whether the host is asked before a user comes into a room (`KLATSCH_SUBJECT_MAY_JOIN`).
+//
+// - `options`: required.
+// - `on`: default false.
+klatsch_code_t klatsch_options_ask_may_join(klatsch_options_t *options, bool on);
+
 // Sets whether the host is asked before a user's message gets its place (`KLATSCH_SUBJECT_MAY_SEND`).
 //
 // - `options`: required.
 // - `on`: default false.
 klatsch_code_t klatsch_options_ask_may_send(klatsch_options_t *options, bool on);
+
+// Sets whether v1 clients may ask the host something itself (`KLATSCH_SUBJECT_CALL`). Else a `call` is answered
+// `not_available`.
+//
+// - `options`: required.
+// - `on`: default false.
+klatsch_code_t klatsch_options_ask_call(klatsch_options_t *options,
+                                        bool on);
+
+// Sets whether two users may have one name whom the host named, by its answer to a question or by a ticket; else the
+// second gets a number behind it.
+//
+// - `options`: required.
+// - `on`: default false.
+klatsch_code_t klatsch_options_repeat_given_names(klatsch_options_t *options,
+                                                  bool on);
 
 // Sets whether the host is told what became of each of its broadcasts (`KLATSCH_EVENT_RECEIPT`).
 //
@@ -828,11 +1037,13 @@ klatsch_code_t klatsch_options_set_number(klatsch_options_t *options,
 // - `history`: default 100; from 0 to 10000.
 klatsch_code_t klatsch_options_history(klatsch_options_t *options, uint64_t history);
 
-// How many records each room's log keeps; older ones are forgotten.
+// How many messages each room keeps as they stand; of its log, which resuming clients are given, it keeps four times
+// as many of the newest records. Older ones are forgotten.
 //
 // - `options`: required.
 // - `history_kept`: default 1000; from 1 to 1000000.
-klatsch_code_t klatsch_options_history_kept(klatsch_options_t *options, uint64_t history_kept);
+klatsch_code_t klatsch_options_history_kept(klatsch_options_t *options,
+                                            uint64_t history_kept);
 
 // How many bytes the logs of all rooms may hold together; past it the oldest records of the rooms that
 // were quiet for longest are forgotten.
@@ -1345,6 +1556,20 @@ klatsch_code_t klatsch_engine_send(klatsch_engine_t *engine,
                                    klatsch_position_t *out_position,
                                    klatsch_error_t **out_error);
 
+// Tells a user something, on all their connections that speak `klatsch.v1`; it stands in no log.
+//
+// - `engine`: required.
+// - `user`, `text`: UTF-8, copied.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_NAME`, `KLATSCH_UNKNOWN_USER` (no such connection),
+// `KLATSCH_TOO_LONG`, `KLATSCH_BUSY`.
+klatsch_code_t klatsch_engine_tell_user(klatsch_engine_t *engine,
+                                        const char *user,
+                                        size_t user_length,
+                                        const char *text,
+                                        size_t text_length,
+                                        klatsch_error_t **out_error);
+
 // Closes a connection with 1008 and a reason.
 //
 // - `engine`: required.
@@ -1416,22 +1641,19 @@ klatsch_code_t klatsch_engine_history(klatsch_engine_t *engine,
 // - `engine`: required.
 // - `question`: the number in a `KLATSCH_EVENT_QUESTION`.
 // - `verdict`: a `klatsch_verdict_t`.
-// - `text`: UTF-8, copied. Required with `KLATSCH_ALLOW_AS`, the user's name, and `KLATSCH_REWRITE`, the
-//   new text; may be NULL with `KLATSCH_REFUSE`, words for whoever is refused; with `KLATSCH_ALLOW` not
-//   looked at.
-// - `user`: UTF-8, copied. With `KLATSCH_ALLOW_AS` the user's id, NULL or empty: the engine gives one; else
-//   not looked at.
+// - `text`: UTF-8, copied. Required with `KLATSCH_REWRITE`, the new text, and `KLATSCH_ANSWER`, JSON; may be NULL
+//   with `KLATSCH_REFUSE`, words for whoever is refused; else not looked at.
+// - `admission`: required with `KLATSCH_ALLOW_AS`; else not looked at.
 //
 // Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_UNKNOWN_QUESTION` (too late, or answered),
-// `KLATSCH_WRONG_VERDICT`, `KLATSCH_BAD_NAME`, `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`. After the last four
-// the question is still open.
+// `KLATSCH_WRONG_VERDICT`, `KLATSCH_BAD_NAME`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`.
+// After the last five the question is still open.
 klatsch_code_t klatsch_engine_answer(klatsch_engine_t *engine,
                                      uint64_t question,
                                      uint32_t verdict,
                                      const char *text,
                                      size_t text_length,
-                                     const char *user,
-                                     size_t user_length,
+                                     const klatsch_admission_t *admission,
                                      klatsch_error_t **out_error);
 
 // Takes over a connected stream socket, TCP or Unix, that speaks plain HTTP. The descriptor is the engine's
@@ -1450,6 +1672,109 @@ klatsch_code_t klatsch_engine_adopt_fd(klatsch_engine_t *engine,
                                        const void *read,
                                        size_t read_length,
                                        klatsch_error_t **out_error);
+
+// Puts a user into a room, on all their connections that speak `klatsch.v1`, and lets them into it from now on,
+// private or not. The room is made if there is none.
+//
+// - `engine`: required.
+// - `room`, `user`: UTF-8, copied.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_BAD_NAME`, `KLATSCH_TOO_MANY_ROOMS`,
+// `KLATSCH_TOO_MANY`.
+klatsch_code_t klatsch_engine_join(klatsch_engine_t *engine,
+                                   const char *room,
+                                   size_t room_length,
+                                   const char *user,
+                                   size_t user_length,
+                                   klatsch_error_t **out_error);
+
+// Takes a user out of a room, which no record tells of; whom `klatsch_engine_join` put there does not come into a
+// private one again. A connection of the tutorial's, which has no other room, is closed.
+//
+// - `engine`: required.
+// - `room`, `user`: UTF-8.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_UNKNOWN_ROOM`, `KLATSCH_BAD_NAME`.
+klatsch_code_t klatsch_engine_leave(klatsch_engine_t *engine,
+                                    const char *room,
+                                    size_t room_length,
+                                    const char *user,
+                                    size_t user_length,
+                                    klatsch_error_t **out_error);
+
+// Moderates a room: takes somebody out, mutes or bans them, sets roles, topic or slow mode, takes messages away. Each
+// is a record of the room's log.
+//
+// - `engine`: required.
+// - `room`: UTF-8.
+// - `moderation`: required; copied.
+// - `out_position`: may be NULL. Gets the record's position.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_UNKNOWN_ROOM`, `KLATSCH_BAD_NAME`,
+// `KLATSCH_UNKNOWN_USER` (to be kicked, and not there), `KLATSCH_TOO_MANY`.
+klatsch_code_t klatsch_engine_moderate(klatsch_engine_t *engine,
+                                       const char *room,
+                                       size_t room_length,
+                                       const klatsch_moderation_t *moderation,
+                                       klatsch_position_t *out_position,
+                                       klatsch_error_t **out_error);
+
+// Sets what is otherwise in a room than in others. The room is made if there is none.
+//
+// - `engine`: required.
+// - `room`: UTF-8, copied.
+// - `options`: required; copied.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_TOO_MANY_ROOMS`.
+klatsch_code_t klatsch_engine_set_room(klatsch_engine_t *engine,
+                                       const char *room,
+                                       size_t room_length,
+                                       const klatsch_room_options_t *options,
+                                       klatsch_error_t **out_error);
+
+// Makes a ticket: a token that a client of `klatsch.v1` shows in its `hello`, good once and for its time. Whoever shows
+// it is who the admission says; the host is not asked. Hand it over by a way that nobody else hears.
+//
+// - `engine`: required.
+// - `admission`: required; copied.
+// - `ttl_ms`: for how many milliseconds it is good.
+// - `buffer`: required. Gets the ticket as text, with a NUL behind it.
+// - `capacity`: how many bytes `buffer` has: `KLATSCH_TICKET_BYTES` or more.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_NAME`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_TOO_MANY`; with
+// `KLATSCH_INVALID_ARGUMENT` also if `buffer` is too small.
+klatsch_code_t klatsch_engine_ticket(klatsch_engine_t *engine,
+                                     const klatsch_admission_t *admission,
+                                     uint64_t ttl_ms,
+                                     char *buffer,
+                                     size_t capacity,
+                                     klatsch_error_t **out_error);
+
+// Keeps a user out of the engine. Their connections are closed (4002, 1008).
+//
+// - `engine`: required.
+// - `user`: UTF-8, copied.
+// - `seconds`: for how long; `KLATSCH_FOR_GOOD`: without an end; 0: ends a ban.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_NAME`, `KLATSCH_TOO_MANY`.
+klatsch_code_t klatsch_engine_ban(klatsch_engine_t *engine,
+                                  const char *user,
+                                  size_t user_length,
+                                  uint64_t seconds,
+                                  klatsch_error_t **out_error);
+
+// Keeps an address out of the engine, as `klatsch_engine_ban` does a user.
+//
+// - `engine`: required.
+// - `address`: UTF-8, an IP address without a port.
+// - `seconds`: as there.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_TOO_MANY`; with `KLATSCH_INVALID_ARGUMENT` also if it is no address.
+klatsch_code_t klatsch_engine_ban_address(klatsch_engine_t *engine,
+                                          const char *address,
+                                          size_t address_length,
+                                          uint64_t seconds,
+                                          klatsch_error_t **out_error);
 
 // Counts messages.
 //

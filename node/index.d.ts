@@ -22,7 +22,17 @@ export type Color = 'red' | 'green' | 'blue' | 'magenta' | 'purple' | 'plum' | '
 /** What a connection speaks: the classic tutorial's JSON, whole messages to the host and back, or the engine's own. */
 export type Dialect = 'tutorial' | 'raw' | 'v1';
 
-/** A record that people read. */
+/** What somebody may do in a room. The README has the table. */
+export type Role = 'owner' | 'moderator' | 'member' | 'guest';
+
+/** One emoji on a message, and who put it there, in the order in which they did. */
+export interface Reaction {
+  readonly emoji: string;
+  /** Never empty. */
+  readonly users: readonly string[];
+}
+
+/** A record that people read, as it stands now: edits, deletion and reactions are in it. */
 export interface Message {
   /** The room it stands in. */
   readonly room: string;
@@ -34,8 +44,20 @@ export interface Message {
   readonly color: Color;
   /** When it got its place, in Unix milliseconds. */
   readonly atMs: number;
-  /** What was said, as it was typed: escape it before you put it into HTML. */
+  /** What was said, as it was typed: escape it before you put it into HTML. Empty when it was deleted. */
   readonly text: string;
+  /** The sender's own id for it, where the sender's dialect has such. */
+  readonly mid?: string;
+  /** The offset of the message that it answers. */
+  readonly replyTo?: number;
+  /** JSON that means something to clients alone. */
+  readonly data?: unknown;
+  /** How many times it was edited. */
+  readonly revision?: number;
+  /** It was deleted: its text and data are gone. */
+  readonly deleted?: true;
+  /** What others have put on it, in the order in which they did. */
+  readonly reactions?: readonly Reaction[];
 }
 
 /** A user in a room. */
@@ -43,6 +65,8 @@ export interface Member {
   readonly user: string;
   readonly name: string;
   readonly color: Color;
+  /** What they may do in this room. */
+  readonly role: Role;
   /** Their first connection in this room. */
   readonly connection: number;
   /** How many connections they have in this room. */
@@ -135,6 +159,13 @@ export interface MessageEvent extends Message {
   readonly connection: number | null;
 }
 
+export interface AwayEvent {
+  /** Whom it is for. */
+  readonly user: string;
+  /** The message, in the room of the two. */
+  readonly message: Message;
+}
+
 export interface ReceivedEvent {
   readonly connection: number;
   /** One whole message: a string, or bytes. */
@@ -191,6 +222,8 @@ export interface EngineEvents {
   left: [event: PresenceEvent];
   /** A message got its place in a room's log: somebody's, or the host's own. */
   message: [message: MessageEvent];
+  /** A direct message got its place, and its addressee is not here: if you can, tell them by another way. */
+  away: [event: AwayEvent];
   /** A raw connection sent a whole message. */
   received: [event: ReceivedEvent];
   /** A WebSocket that was connected is gone. Nothing more comes from it. */
@@ -222,7 +255,10 @@ type Listener<Kind extends keyof EngineEvents> = (...args: EngineEvents[Kind]) =
 
 type Awaitable<Value> = Value | PromiseLike<Value>;
 
-/** May this connection come in? Asked before the opening handshake is answered. */
+/**
+ * May this connection come in, and who is it? Asked before the opening handshake is answered, or, of a connection that
+ * speaks `klatsch.v1`, when it says hello, and when it shows a new token.
+ */
 export interface AdmitQuestion {
   readonly connection: number;
   /** Where it comes from, `IP:PORT`; null for a Unix socket. If a trusted proxy said so, the port may be 0. */
@@ -236,6 +272,34 @@ export interface AdmitQuestion {
   readonly query: string;
   /** The request's headers, names in lower case. It has no prototype: any name may stand in it. */
   readonly headers: { readonly [name: string]: string | undefined };
+  /** What a v1 client wants to be called, if it says so. */
+  readonly name: string | null;
+  /** The token that a v1 client shows; yours to judge. */
+  readonly token: string | null;
+}
+
+/** May this user come into that room? */
+export interface MayJoinQuestion {
+  readonly connection: number;
+  /** Where the connection comes from, `IP:PORT`; null for a Unix socket. */
+  readonly address: string | null;
+  readonly room: string;
+  readonly user: string;
+  /** What they are called; null: that is not known yet. */
+  readonly name: string | null;
+}
+
+/** What a v1 client asks of you yourself. */
+export interface CallQuestion {
+  readonly connection: number;
+  /** Where the connection comes from, `IP:PORT`; null for a Unix socket. */
+  readonly address: string | null;
+  readonly user: string;
+  readonly name: string;
+  /** What it asks for; you say what there is. */
+  readonly method: string;
+  /** What belongs to it. */
+  readonly data: unknown;
 }
 
 /** May this message get a place? */
@@ -255,17 +319,59 @@ export interface Refusal {
   readonly refuse: string;
 }
 
-/** Yes, and this is who it is. Without `user` the engine gives an id. */
-export interface Identity {
-  readonly name: string;
+/** Yes, and this is who it is: the answer to `admit`, or what a {@link Engine.ticket} is good for. */
+export interface Admission {
+  /** The user's id; without it the engine gives one. Not `u` and a number: those are the engine's. */
   readonly user?: string | null | undefined;
+  /** The user's name. */
+  readonly name: string;
+  /** What they may do where no room says otherwise. Default `member`. */
+  readonly role?: Role | undefined;
+  /** Rooms that a v1 client is in from the beginning, private ones too. */
+  readonly rooms?: readonly string[] | undefined;
+  /** Until when a v1 client may be here without showing a new token, in Unix milliseconds; without it, for ever. */
+  readonly expiresAtMs?: number | undefined;
 }
 
-/** Only `true` and an {@link Identity} let somebody in: `undefined` refuses, as `false` does. */
-export type AdmitAnswer = boolean | Identity | Refusal | null | undefined;
+/** Only `true` and an {@link Admission} let somebody in: `undefined` refuses, as `false` does. */
+export type AdmitAnswer = boolean | Admission | Refusal | null | undefined;
+
+/** Only `true` lets somebody into the room: `undefined` refuses, as `false` does. */
+export type MayJoinAnswer = boolean | Refusal | null | undefined;
 
 /** Only `true` and a string (this text instead) let a message through: `undefined` refuses, as `false` does. */
 export type MaySendAnswer = boolean | string | Refusal | null | undefined;
+
+/**
+ * What is done to a room, or to somebody in it. `kick` takes somebody out, who may come back; `ban` keeps them out too
+ * (whom you did not name, by address as well); without `seconds` it is for good, and `mute` with 0 ends. `slow`: so many
+ * seconds lie between two messages of one user. `clear` takes the messages of one user away, or all.
+ */
+export type Moderation =
+  | { readonly act: 'kick' | 'unban'; readonly user: string }
+  | { readonly act: 'mute' | 'ban'; readonly user: string; readonly seconds?: number | null | undefined }
+  | { readonly act: 'slow'; readonly seconds: number }
+  | { readonly act: 'topic'; readonly topic: string }
+  | { readonly act: 'role'; readonly user: string; readonly role: Role }
+  | { readonly act: 'clear'; readonly user?: string | null | undefined };
+
+/** What you want otherwise in a room than in others. What is left out stays as it is. */
+export interface RoomOptions {
+  /**
+   * Only those come in whom you have put there, let in with that room, or given a role there. Who is in it already
+   * stays.
+   */
+  readonly private?: boolean | undefined;
+  /** Only moderators and owners speak. */
+  readonly readOnly?: boolean | undefined;
+  /**
+   * How many members it has at the most: one more is refused with `too_many`, but not whom you put there. 0: as many as
+   * want to.
+   */
+  readonly maxMemberCount?: number | undefined;
+  /** How many messages are kept of it, in place of the option `historyKept`. */
+  readonly historyKept?: number | undefined;
+}
 
 /** A path on which the engine speaks no dialect: whole messages, text and bytes, to `received` and back. */
 export interface RawPath {
@@ -359,6 +465,11 @@ export interface EngineOptions {
    * it. You may still give them to somebody. `hostName` and names of an authority, such as `admin`, are always kept.
    */
   reserveName?: string | readonly string[] | undefined;
+  /**
+   * Whether two users may have one name whom you named, by your answer to a question or by a ticket; else the second
+   * gets a number behind it. Default false.
+   */
+  repeatGivenNames?: boolean | undefined;
   /** The colour in which the host broadcasts. Default `black`. */
   hostColor?: Color | undefined;
   /**
@@ -367,16 +478,26 @@ export interface EngineOptions {
    */
   limits?: 'default' | 'load-test' | undefined;
   /**
-   * Decides who comes in. It returns or resolves `true`, `{ name }` or `{ user, name }` to let in; anything else
-   * refuses, as do a throw and a rejection (both are told as `error`) and silence for `questionTimeoutMs`.
+   * Decides who comes in. It returns or resolves `true` or an {@link Admission} to let in; anything else refuses, as do a throw and a rejection (both are told as `error`) and silence for `questionTimeoutMs`.
    */
   admit?: ((question: AdmitQuestion) => Awaitable<AdmitAnswer>) | undefined;
+  /**
+   * Decides who comes into which room, before each coming; of a connection of another dialect than `klatsch.v1` before
+   * its handshake is answered. It returns or resolves `true`; anything else refuses, as above.
+   */
+  mayJoin?: ((question: MayJoinQuestion) => Awaitable<MayJoinAnswer>) | undefined;
   /**
    * Decides which messages get a place. It returns or resolves `true` to let one through or a string to put
    * in its place; anything else refuses, as do a throw and a rejection (both are told as `error`) and silence for
    * `questionTimeoutMs`. The host's own messages are never asked about.
    */
   maySend?: ((question: MaySendQuestion) => Awaitable<MaySendAnswer>) | undefined;
+  /**
+   * Answers the calls of v1 clients: what it returns or resolves is the client's answer, as JSON. `undefined` and a
+   * {@link Refusal} refuse, as do a throw and a rejection (both are told as `error`) and silence for
+   * `questionTimeoutMs`. Without it clients are told `not_available`.
+   */
+  call?: ((question: CallQuestion) => unknown) | undefined;
   /** Stops the engine when it is aborted; an engine whose signal was aborted before does not start. */
   signal?: AbortSignal | undefined;
   // Numbers, from the core's table: UPDATE_TYPES=1 cargo test -p klatsch-node
@@ -386,7 +507,8 @@ export interface EngineOptions {
    */
   history?: number | undefined;
   /**
-   * How many records each room's log keeps; older ones are forgotten. Default 1000; from 1 to 1000000.
+   * How many messages each room keeps as they stand; of its log, which resuming clients are given, it keeps four
+   * times as many of the newest records. Older ones are forgotten. Default 1000; from 1 to 1000000.
    */
   historyKept?: number | undefined;
   /**
@@ -684,6 +806,10 @@ export type ErrorCode =
   | 'connection_lost'
   /** 315 The client's peer broke a rule of the protocol or went over a limit of the client's. */
   | 'peer_violation'
+  /** 316 The client sent it and cannot know whether it happened: there was no reply, and it must not be sent again. */
+  | 'uncertain'
+  /** 317 A server refused with a code that this version does not know. */
+  | 'unknown_code'
   /** 401 What was asked for could not be stored. */
   | 'store_unavailable'
   /** 901 A bug in the engine. It refuses every further call except to be stopped and freed. */
@@ -796,6 +922,67 @@ export class Engine extends EventEmitter {
    * @throws `bad_room_name`, `bad_name`, `too_many_rooms`, `empty_text`, `too_long`, `busy`.
    */
   send(room: string, user: string, text: string): Position;
+
+  /**
+   * Tells a user something, on all their connections that speak `klatsch.v1`; it stands in no log.
+   *
+   * @throws `bad_name`, `unknown_user` (no such connection), `too_long`, `busy`.
+   */
+  tellUser(user: string, text: string): void;
+
+  /**
+   * Moderates a room: takes somebody out, mutes or bans them, sets roles, topic or slow mode, takes messages away. Each
+   * is a record of the room's log. Gives its position.
+   *
+   * @throws `bad_room_name`, `unknown_room`, `bad_name`, `unknown_user` (to be kicked, and not there), `too_many`.
+   */
+  moderate(room: string, act: Moderation): Position;
+
+  /**
+   * Puts a user into a room, on all their connections that speak `klatsch.v1`, and lets them into it from now on,
+   * private or not. The room is made if there is none.
+   *
+   * @throws `bad_room_name`, `bad_name`, `too_many_rooms`, `too_many`.
+   */
+  join(room: string, user: string): void;
+
+  /**
+   * Takes a user out of a room, which no record tells of; whom {@link join} put there does not come into a private one
+   * again. A connection of the tutorial's, which has no other room, is closed.
+   *
+   * @throws `bad_room_name`, `unknown_room`, `bad_name`.
+   */
+  leave(room: string, user: string): void;
+
+  /**
+   * Sets what is otherwise in a room than in others. The room is made if there is none.
+   *
+   * @throws `bad_room_name`, `too_many_rooms`.
+   */
+  setRoom(room: string, options: RoomOptions): void;
+
+  /**
+   * Makes a ticket: a token that a client of `klatsch.v1` shows in its `hello`, good once and for `ttlMs` milliseconds.
+   * Whoever shows it is who the admission says; you are not asked. Hand it over by a way that nobody else hears.
+   *
+   * @throws `bad_name`, `bad_room_name`, `too_many`.
+   */
+  ticket(admission: Admission, ttlMs: number): string;
+
+  /**
+   * Keeps a user out of the engine, for so many seconds, or for good without a number; 0 ends a ban. Their connections
+   * are closed (4002, 1008).
+   *
+   * @throws `bad_name`, `too_many`.
+   */
+  ban(user: string, seconds?: number | null): void;
+
+  /**
+   * Keeps an address out of the engine, as {@link ban} does a user. It is an IP address, without a port.
+   *
+   * @throws `too_many`.
+   */
+  banAddress(address: string, seconds?: number | null): void;
 
   /**
    * Closes a connection with 1008 and the reason, which is cut to 123 bytes.

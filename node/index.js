@@ -4,7 +4,17 @@
 const { EventEmitter } = require('node:events');
 
 const { native, KlatschError, call, fromEvent } = require('./lib/error.js');
-const { readOptions, readFields, text, wholeNumber, milliseconds, payload } = require('./lib/arguments.js');
+const {
+  readOptions,
+  readFields,
+  text,
+  wholeNumber,
+  milliseconds,
+  seconds,
+  choice,
+  object,
+  payload,
+} = require('./lib/arguments.js');
 const { verdictOf, questionOf } = require('./lib/questions.js');
 const { attach, obstacle, handOver, refuse } = require('./lib/attach.js');
 
@@ -42,10 +52,10 @@ class Engine extends EventEmitter {
 
   constructor(options = {}) {
     super();
-    const { json, admit, maySend, signal } = readOptions(options);
-    this.#native = call(() => new native.NativeEngine(json, admit !== undefined, maySend !== undefined));
+    const { json, handlers, signal } = readOptions(options);
+    this.#native = call(() => new native.NativeEngine(json, Object.keys(handlers)));
     this.#tellWanted();
-    this.#handlers = { admit, may_send: maySend };
+    this.#handlers = handlers;
     this.#signal = signal;
   }
 
@@ -130,6 +140,60 @@ class Engine extends EventEmitter {
     text('user', user);
     text('text', message);
     return JSON.parse(call(() => this.#native.send(room, user, message)));
+  }
+
+  tellUser(user, message) {
+    text('user', user);
+    text('text', message);
+    call(() => this.#native.tellUser(user, message));
+  }
+
+  moderate(room, act) {
+    text('room', room);
+    const json = object('act', act);
+    return JSON.parse(call(() => this.#native.moderate(room, json)));
+  }
+
+  join(room, user) {
+    text('room', room);
+    text('user', user);
+    call(() => this.#native.join(room, user));
+  }
+
+  leave(room, user) {
+    text('room', room);
+    text('user', user);
+    call(() => this.#native.leave(room, user));
+  }
+
+  setRoom(room, options) {
+    text('room', room);
+    const known = { private: undefined, readOnly: undefined, maxMemberCount: undefined, historyKept: undefined };
+    const { private: isPrivate, readOnly, maxMemberCount, historyKept } = readFields('setRoom', options, known);
+    choice('private', isPrivate);
+    choice('readOnly', readOnly);
+    if (maxMemberCount !== undefined) wholeNumber('maxMemberCount', maxMemberCount);
+    if (historyKept !== undefined) wholeNumber('historyKept', historyKept);
+    call(() => this.#native.setRoom(room, isPrivate, readOnly, maxMemberCount, historyKept));
+  }
+
+  ticket(admission, ttlMs) {
+    const known = { user: undefined, name: undefined, role: undefined, rooms: undefined, expiresAtMs: undefined };
+    const json = object('admission', readFields('ticket', admission, known));
+    wholeNumber('ttlMs', ttlMs);
+    return call(() => this.#native.ticket(json, ttlMs));
+  }
+
+  ban(user, duration) {
+    text('user', user);
+    seconds(duration);
+    call(() => this.#native.ban(user, duration));
+  }
+
+  banAddress(address, duration) {
+    text('address', address);
+    seconds(duration);
+    call(() => this.#native.banAddress(address, duration));
   }
 
   kick(connection, reason = '') {

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
-use klatsch::{Admission, ConnectionId, Error, ErrorCode, QuestionId, Verdict};
+use klatsch::{ConnectionId, Error, ErrorCode, QuestionId, Verdict};
 
 use crate::engine::{klatsch_engine_t, with_engine};
 use crate::error::{klatsch_code_t, klatsch_error_t};
@@ -14,6 +14,7 @@ use crate::message::{
     List, klatsch_members_t, klatsch_messages_t, klatsch_position_t, klatsch_rooms_t, member, message,
     payload, position, room as room_for_c,
 };
+use crate::people::{self, klatsch_admission_t};
 use crate::text;
 
 /// The host's answer to a question.
@@ -28,6 +29,8 @@ pub enum klatsch_verdict_t {
     KLATSCH_REWRITE = 3,
     /// No.
     KLATSCH_REFUSE = 4,
+    /// This is what the client is answered (to `KLATSCH_SUBJECT_CALL`).
+    KLATSCH_ANSWER = 5,
 }
 
 /// Says something in a room as the host: a record by the user `host`. The room is made if there is none.
@@ -185,6 +188,31 @@ pub unsafe extern "C" fn klatsch_engine_send(
     unsafe { with_engine(engine, out_error, body) }
 }
 
+/// Tells a user something, on all their connections that speak `klatsch.v1`; it stands in no log.
+///
+/// - `engine`: required.
+/// - `user`, `text`: UTF-8, copied.
+///
+/// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_NAME`, `KLATSCH_UNKNOWN_USER` (no such connection),
+/// `KLATSCH_TOO_LONG`, `KLATSCH_BUSY`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_engine_tell_user(
+    engine: *mut klatsch_engine_t,
+    user: *const c_char,
+    user_length: usize,
+    text: *const c_char,
+    text_length: usize,
+    out_error: *mut *mut klatsch_error_t,
+) -> klatsch_code_t {
+    // SAFETY: the conventions of the header.
+    let body = |host: &Host| unsafe {
+        let user = text::required("user", user, user_length)?;
+        host.core.tell_user(user, text::required("text", text, text_length)?)
+    };
+    // SAFETY: the conventions of the header.
+    unsafe { with_engine(engine, out_error, body) }
+}
+
 /// Closes a connection with 1008 and a reason.
 ///
 /// - `engine`: required.
@@ -316,15 +344,13 @@ pub unsafe extern "C" fn klatsch_engine_history(
 /// - `engine`: required.
 /// - `question`: the number in a `KLATSCH_EVENT_QUESTION`.
 /// - `verdict`: a `klatsch_verdict_t`.
-/// - `text`: UTF-8, copied. Required with `KLATSCH_ALLOW_AS`, the user's name, and `KLATSCH_REWRITE`, the
-///   new text; may be NULL with `KLATSCH_REFUSE`, words for whoever is refused; with `KLATSCH_ALLOW` not
-///   looked at.
-/// - `user`: UTF-8, copied. With `KLATSCH_ALLOW_AS` the user's id, NULL or empty: the engine gives one; else
-///   not looked at.
+/// - `text`: UTF-8, copied. Required with `KLATSCH_REWRITE`, the new text, and `KLATSCH_ANSWER`, JSON; may be NULL
+///   with `KLATSCH_REFUSE`, words for whoever is refused; else not looked at.
+/// - `admission`: required with `KLATSCH_ALLOW_AS`; else not looked at.
 ///
 /// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_UNKNOWN_QUESTION` (too late, or answered),
-/// `KLATSCH_WRONG_VERDICT`, `KLATSCH_BAD_NAME`, `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`. After the last four
-/// the question is still open.
+/// `KLATSCH_WRONG_VERDICT`, `KLATSCH_BAD_NAME`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`.
+/// After the last five the question is still open.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn klatsch_engine_answer(
     engine: *mut klatsch_engine_t,
@@ -332,26 +358,21 @@ pub unsafe extern "C" fn klatsch_engine_answer(
     verdict: u32,
     text: *const c_char,
     text_length: usize,
-    user: *const c_char,
-    user_length: usize,
+    admission: *const klatsch_admission_t,
     out_error: *mut *mut klatsch_error_t,
 ) -> klatsch_code_t {
     // SAFETY: the conventions of the header.
     let body = |host: &Host| unsafe {
         let verdict = match verdict {
             ALLOW => Verdict::Allow,
-            ALLOW_AS => {
-                let user = text::optional("user", user, user_length)?;
-                let user = Some(user.to_owned()).filter(|user| !user.is_empty());
-                let name = text::required("text", text, text_length)?.to_owned();
-                Verdict::AllowAs(Admission { user, name, ..Admission::default() })
-            }
+            ALLOW_AS => Verdict::AllowAs(people::admission(admission)?),
             REWRITE => Verdict::Rewrite(text::required("text", text, text_length)?.to_owned()),
             REFUSE => Verdict::Refuse(text::optional("text", text, text_length)?.to_owned()),
+            ANSWER => Verdict::Answer(text::required("text", text, text_length)?.to_owned()),
             other => {
                 let words = format!(
                     "verdict is {other}; it can be KLATSCH_ALLOW ({ALLOW}), KLATSCH_ALLOW_AS ({ALLOW_AS}), \
-                     KLATSCH_REWRITE ({REWRITE}) or KLATSCH_REFUSE ({REFUSE})"
+                     KLATSCH_REWRITE ({REWRITE}), KLATSCH_REFUSE ({REFUSE}) or KLATSCH_ANSWER ({ANSWER})"
                 );
                 return Err(Error::new(ErrorCode::InvalidArgument, words));
             }
@@ -407,7 +428,9 @@ pub unsafe extern "C" fn klatsch_engine_adopt_fd(
 }
 
 /// Checks a place for a position, which may be left out.
-fn place_of(out_position: *mut klatsch_position_t) -> Result<Option<*mut klatsch_position_t>, Error> {
+pub(crate) fn place_of(
+    out_position: *mut klatsch_position_t,
+) -> Result<Option<*mut klatsch_position_t>, Error> {
     match out_position.is_null() {
         true => Ok(None),
         false => text::out("out_position", out_position).map(Some),
@@ -416,7 +439,7 @@ fn place_of(out_position: *mut klatsch_position_t) -> Result<Option<*mut klatsch
 
 /// # Safety
 /// `place` may be written to.
-unsafe fn tell_place(place: Option<*mut klatsch_position_t>, at: klatsch::Position) {
+pub(crate) unsafe fn tell_place(place: Option<*mut klatsch_position_t>, at: klatsch::Position) {
     if let Some(place) = place {
         // SAFETY: the caller's promise.
         unsafe { place.write(position(at)) };
@@ -431,3 +454,5 @@ const ALLOW_AS: u32 = klatsch_verdict_t::KLATSCH_ALLOW_AS as u32;
 const REWRITE: u32 = klatsch_verdict_t::KLATSCH_REWRITE as u32;
 /// cbindgen:ignore
 const REFUSE: u32 = klatsch_verdict_t::KLATSCH_REFUSE as u32;
+/// cbindgen:ignore
+const ANSWER: u32 = klatsch_verdict_t::KLATSCH_ANSWER as u32;

@@ -101,6 +101,10 @@ pub enum klatsch_code_t {
     KLATSCH_CONNECTION_LOST = 314,
     /// The client's peer broke a rule of the protocol or went over a limit of the client's.
     KLATSCH_PEER_VIOLATION = 315,
+    /// The client sent it and cannot know whether it happened: there was no reply, and it must not be sent again.
+    KLATSCH_UNCERTAIN = 316,
+    /// A server refused with a code that this version does not know.
+    KLATSCH_UNKNOWN_CODE = 317,
     /// What was asked for could not be stored.
     KLATSCH_STORE_UNAVAILABLE = 401,
     /// A bug in the engine. It refuses every further call except to be stopped and freed.
@@ -152,6 +156,8 @@ impl klatsch_code_t {
         klatsch_code_t::KLATSCH_CONNECTION_CLOSED,
         klatsch_code_t::KLATSCH_CONNECTION_LOST,
         klatsch_code_t::KLATSCH_PEER_VIOLATION,
+        klatsch_code_t::KLATSCH_UNCERTAIN,
+        klatsch_code_t::KLATSCH_UNKNOWN_CODE,
         klatsch_code_t::KLATSCH_STORE_UNAVAILABLE,
         klatsch_code_t::KLATSCH_INTERNAL,
     ];

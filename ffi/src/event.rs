@@ -10,7 +10,7 @@ use klatsch::{Dialect, Error, Event, Payload, Subject};
 
 use crate::error::klatsch_code_t;
 use crate::guard::value_or;
-use crate::message::{klatsch_payload_kind_t, klatsch_position_t, position};
+use crate::message::{klatsch_message_t, klatsch_payload_kind_t, klatsch_position_t, message, position};
 use crate::text::{self, Arena, klatsch_text_t};
 
 /// What an event tells.
@@ -30,33 +30,36 @@ pub enum klatsch_event_kind_t {
     /// A user's last connection has left a room. `room`, `connection`, `user`, `name`, `member_count`.
     KLATSCH_EVENT_LEFT = 5,
     /// A message got its place in a room's log: somebody's, or the host's own. `connection` (0 for what the
-    /// host sent or broadcast), `position`, `at_ms`, `room`, `user`, `name`, `color`, `text`.
+    /// host sent or broadcast), `position`, `at_ms`, `room`, `user`, `name`, `color`, `text`, `message`.
     KLATSCH_EVENT_MESSAGE = 6,
+    /// A direct message got its place, and its addressee is not here: a host that can, tells them by another way.
+    /// `user` is whom it is for; who sent it stands in `message`. `position`, `at_ms`, `room`, `text`, `message`.
+    KLATSCH_EVENT_AWAY = 7,
     /// A raw connection sent a whole message. `connection`, `payload_kind`, `data`, `data_length`.
-    KLATSCH_EVENT_RECEIVED = 7,
+    KLATSCH_EVENT_RECEIVED = 8,
     /// A WebSocket that was `CONNECTED` is gone. Nothing more comes from it. `connection`, `close_code`,
     /// `reason`.
-    KLATSCH_EVENT_DISCONNECTED = 8,
+    KLATSCH_EVENT_DISCONNECTED = 9,
     /// A connection, or something it wanted, was refused. `connection` (0 where it had no number yet),
     /// `address`, `code`, `reason`.
-    KLATSCH_EVENT_REFUSED = 9,
+    KLATSCH_EVENT_REFUSED = 10,
     /// The host is asked, and what was asked about waits for `klatsch_engine_answer`, at most for the
     /// option `question_timeout_ms`; silence refuses. `question`, `subject`, `connection`, `address`, and
     /// what that subject names.
-    KLATSCH_EVENT_QUESTION = 10,
+    KLATSCH_EVENT_QUESTION = 11,
     /// What became of what the host broadcast, when the option `receipts` is on: told once for each record, after
     /// it was sent to everybody who was in the room then. Who is in none of the counts was gone or was closed.
     /// `room`, `position`, `connection_count`, `sent_count`, `queued_count`, `lagging_count`.
-    KLATSCH_EVENT_RECEIPT = 11,
+    KLATSCH_EVENT_RECEIPT = 12,
     /// The host was slower than the events: so many had to go, here. The rooms' logs still have the messages
     /// among them. `missed_count`.
-    KLATSCH_EVENT_MISSED = 12,
+    KLATSCH_EVENT_MISSED = 13,
     /// Something works less well than it should, and the engine goes on. `code`, `reason`.
-    KLATSCH_EVENT_DEGRADED = 13,
+    KLATSCH_EVENT_DEGRADED = 14,
     /// Something failed that should not have. `code`, `reason`.
-    KLATSCH_EVENT_ERROR = 14,
+    KLATSCH_EVENT_ERROR = 15,
     /// The engine has stopped. Nothing follows until it is started again.
-    KLATSCH_EVENT_STOPPED = 15,
+    KLATSCH_EVENT_STOPPED = 16,
 }
 
 /// What a connection speaks.
@@ -75,14 +78,22 @@ pub enum klatsch_dialect_t {
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum klatsch_subject_t {
-    /// May this connection come in? Asked before the opening handshake is answered, when the option
-    /// `ask_admit` is on. `dialect`, `room`, `path`, `query`, `headers`. Fitting verdicts: `KLATSCH_ALLOW`,
-    /// `KLATSCH_ALLOW_AS`, `KLATSCH_REFUSE`.
+    /// May this connection come in, and who is it? Asked when the option `ask_admit` is on: before the opening
+    /// handshake is answered, or, of a connection that speaks `klatsch.v1`, when it says hello, and when it shows a
+    /// new token. `dialect`, `room`, `path`, `query`, `headers`, `name` (what a v1 client wants to be called),
+    /// `token`. Fitting verdicts: `KLATSCH_ALLOW`, `KLATSCH_ALLOW_AS`, `KLATSCH_REFUSE`.
     KLATSCH_SUBJECT_ADMIT = 1,
     /// May this message get a place? Asked when the option `ask_may_send` is on, never about the host's own.
     /// `room`, `user`, `name`, `text`. Fitting verdicts: `KLATSCH_ALLOW`, `KLATSCH_REWRITE`,
     /// `KLATSCH_REFUSE`.
     KLATSCH_SUBJECT_MAY_SEND = 2,
+    /// May this user come into that room? Asked when the option `ask_may_join` is on, before each coming; of a
+    /// connection of another dialect than `klatsch.v1` before its handshake is answered, since it has no other room.
+    /// `room`, `user`, `name` (NULL: that is not known yet). Fitting verdicts: `KLATSCH_ALLOW`, `KLATSCH_REFUSE`.
+    KLATSCH_SUBJECT_MAY_JOIN = 3,
+    /// A v1 client asks the host something itself. Asked when the option `ask_call` is on. `user`, `name`, `method`,
+    /// `data`, `data_length` (JSON). Fitting verdicts: `KLATSCH_ANSWER`, `KLATSCH_REFUSE`.
+    KLATSCH_SUBJECT_CALL = 4,
 }
 
 /// One header of a request. This struct never grows.
@@ -152,7 +163,7 @@ pub struct klatsch_event_t {
     /// Where the connection comes from, `IP:PORT` or `[IPv6]:PORT`; NULL for a Unix socket. If a trusted proxy
     /// said so, the port may be 0.
     pub address: klatsch_text_t,
-    /// What a raw connection sent, with a NUL behind it that is not counted.
+    /// What a raw connection sent, or the JSON of a call, with a NUL behind it that is not counted.
     pub data: *const u8,
     /// How many bytes.
     pub data_length: usize,
@@ -168,6 +179,12 @@ pub struct klatsch_event_t {
     pub headers: *const klatsch_header_t,
     /// How many headers.
     pub header_count: usize,
+    /// The token that a v1 client shows; NULL: none.
+    pub token: klatsch_text_t,
+    /// What a v1 client's call asks for.
+    pub method: klatsch_text_t,
+    /// The whole message, with what only some have; lives as long as the event. NULL: the event has none.
+    pub message: *const klatsch_message_t,
 }
 
 /// Finds a request's header.
@@ -208,6 +225,7 @@ pub(crate) struct Told {
     texts: Arena,
     addresses: Box<[klatsch_text_t]>,
     headers: Box<[klatsch_header_t]>,
+    message: Option<Box<klatsch_message_t>>,
 }
 
 // SAFETY: the pointers in it lead into the boxes beside them; nothing of it ever changes once it is made.
@@ -222,6 +240,7 @@ impl Told {
             texts: Arena::default(),
             addresses: Box::default(),
             headers: Box::default(),
+            message: None,
         };
         told.fill(event);
         told
@@ -260,10 +279,18 @@ impl Told {
             }
             Event::Message { connection, message } => {
                 told.connection = connection.map_or(0, |connection| connection.0);
-                (told.position, told.at_ms) = (position(message.position), message.at_ms);
-                told.room = texts.text(&message.room);
-                (told.user, told.name) = (texts.text(&message.user), texts.text(&message.name));
-                (told.color, told.text) = (texts.text(message.color.name()), texts.text(&message.text));
+                let message = self.message.insert(Box::new(self::message(message, texts)));
+                told.message = ptr::from_ref(&**message);
+                (told.position, told.at_ms) = (message.position, message.at_ms);
+                (told.room, told.text) = (message.room, message.text);
+                (told.user, told.name, told.color) = (message.user, message.name, message.color);
+            }
+            Event::Away { user, message } => {
+                told.user = texts.text(user);
+                let message = self.message.insert(Box::new(self::message(message, texts)));
+                told.message = ptr::from_ref(&**message);
+                (told.position, told.at_ms) = (message.position, message.at_ms);
+                (told.room, told.text) = (message.room, message.text);
             }
             Event::Received { connection, payload } => {
                 told.connection = connection.0;
@@ -314,11 +341,13 @@ impl Told {
     fn fill_subject(&mut self, subject: &Subject) {
         let (told, texts) = (&mut self.event, &mut self.texts);
         match subject {
-            Subject::Admit { dialect, room, path, query, headers, .. } => {
+            Subject::Admit { dialect, room, path, query, headers, name, token } => {
                 told.subject = klatsch_subject_t::KLATSCH_SUBJECT_ADMIT as u32;
                 told.dialect = self::dialect(*dialect);
                 told.room = optional(texts, room.as_deref());
                 (told.path, told.query) = (texts.text(path), texts.text(query));
+                (told.name, told.token) =
+                    (optional(texts, name.as_deref()), optional(texts, token.as_deref()));
                 self.headers = headers
                     .iter()
                     .map(|(name, value)| klatsch_header_t {
@@ -333,6 +362,17 @@ impl Told {
                 told.room = texts.text(room);
                 (told.user, told.name) = (texts.text(user), texts.text(name));
                 told.text = texts.text(text);
+            }
+            Subject::MayJoin { room, user, name } => {
+                told.subject = klatsch_subject_t::KLATSCH_SUBJECT_MAY_JOIN as u32;
+                told.room = texts.text(room);
+                (told.user, told.name) = (texts.text(user), optional(texts, name.as_deref()));
+            }
+            Subject::Call { user, name, method, data } => {
+                told.subject = klatsch_subject_t::KLATSCH_SUBJECT_CALL as u32;
+                (told.user, told.name) = (texts.text(user), texts.text(name));
+                told.method = texts.text(method);
+                (told.data, told.data_length) = (texts.data(data.as_bytes()), data.len());
             }
             _ => {}
         }
@@ -400,4 +440,7 @@ const EMPTY: klatsch_event_t = klatsch_event_t {
     address_count: 0,
     headers: ptr::null(),
     header_count: 0,
+    token: klatsch_text_t::NONE,
+    method: klatsch_text_t::NONE,
+    message: ptr::null(),
 };

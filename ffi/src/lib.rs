@@ -5,7 +5,7 @@
 //!
 //! | file | one job |
 //! | --- | --- |
-//! | `version` `error` `options` `engine` `events` `event` `calls` `message` `stats` | the functions and types of the header, in its order |
+//! | `version` `error` `options` `engine` `events` `event` `calls` `people` `message` `stats` | the functions and types of the header, in its order |
 //! | `host` | what stands behind an engine's handle: its life, and the thread that calls back |
 //! | `handle` | numbers for objects, so that no wrong pointer is ever followed |
 //! | `guard` | the wall that no panic passes |
@@ -30,6 +30,8 @@ mod event;
 
 mod calls;
 
+mod people;
+
 mod message;
 
 mod stats;
@@ -48,6 +50,7 @@ pub use event::*;
 pub use events::*;
 pub use message::*;
 pub use options::*;
+pub use people::*;
 pub use stats::*;
 pub use text::klatsch_text_t;
 pub use version::*;

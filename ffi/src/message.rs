@@ -2,7 +2,7 @@
 //!
 //! In: the core's values. Out: structs that begin with their size, and what keeps their texts.
 
-use klatsch::{Error, ErrorCode, Member, Message, Payload, Position, Room};
+use klatsch::{Error, ErrorCode, Member, Message, Payload, Position, Reaction, Role, Room};
 
 use crate::guard::value_or;
 use crate::handle::{self, Handle};
@@ -31,7 +31,33 @@ pub enum klatsch_payload_kind_t {
     KLATSCH_PAYLOAD_BINARY = 2,
 }
 
-/// A record that people read.
+/// What somebody may do in a room.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum klatsch_role_t {
+    /// Everything, roles among it.
+    KLATSCH_ROLE_OWNER = 1,
+    /// Keeps order among members and guests.
+    KLATSCH_ROLE_MODERATOR = 2,
+    /// Somebody with a name.
+    KLATSCH_ROLE_MEMBER = 3,
+    /// Somebody without.
+    KLATSCH_ROLE_GUEST = 4,
+}
+
+/// One emoji on a message, and who put it there. This struct never grows.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct klatsch_reaction_t {
+    /// The emoji.
+    pub emoji: klatsch_text_t,
+    /// Who put it there, in the order in which they did.
+    pub users: *const klatsch_text_t,
+    /// How many users; never 0.
+    pub user_count: usize,
+}
+
+/// A record that people read, as it stands now: edits, deletion and reactions are in it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct klatsch_message_t {
@@ -51,8 +77,22 @@ pub struct klatsch_message_t {
     pub name: klatsch_text_t,
     /// The author's colour when it was said.
     pub color: klatsch_text_t,
-    /// What was said, as it was typed: nothing is escaped here.
+    /// What was said, as it was typed: nothing is escaped here. Empty when it was deleted.
     pub text: klatsch_text_t,
+    /// The sender's own id for it; NULL where the sender's dialect has none.
+    pub mid: klatsch_text_t,
+    /// JSON that means something to clients alone; NULL: none.
+    pub data: klatsch_text_t,
+    /// The offset of the message that it answers; 0: none.
+    pub reply_to: u64,
+    /// How many times it was edited.
+    pub revision: u64,
+    /// What others have put on it, in the order in which they did.
+    pub reactions: *const klatsch_reaction_t,
+    /// How many reactions.
+    pub reaction_count: usize,
+    /// Whether it was deleted: its text and data are gone.
+    pub is_deleted: bool,
 }
 
 /// A user in a room.
@@ -61,8 +101,8 @@ pub struct klatsch_message_t {
 pub struct klatsch_member_t {
     /// How many bytes this struct has in the running library; see `KLATSCH_HAS`.
     pub size: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// A `klatsch_role_t`: what they may do in this room.
+    pub role: u32,
     /// Their first connection in this room.
     pub connection: u64,
     /// How many connections they have in this room.
@@ -243,6 +283,7 @@ pub(crate) fn position(position: Position) -> klatsch_position_t {
 }
 
 pub(crate) fn message(message: &Message, texts: &mut Arena) -> klatsch_message_t {
+    let more = &message.more;
     klatsch_message_t {
         size: size_of::<klatsch_message_t>() as u32,
         reserved: 0,
@@ -253,13 +294,44 @@ pub(crate) fn message(message: &Message, texts: &mut Arena) -> klatsch_message_t
         name: texts.text(&message.name),
         color: texts.text(message.color.name()),
         text: texts.text(&message.text),
+        mid: more.mid.as_ref().map_or(klatsch_text_t::NONE, |mid| texts.text(mid)),
+        data: more.data.as_ref().map_or(klatsch_text_t::NONE, |data| texts.text(data)),
+        reply_to: more.reply_to.unwrap_or(0),
+        revision: more.revision,
+        reactions: reactions(&more.reactions, texts),
+        reaction_count: more.reactions.len(),
+        is_deleted: more.is_deleted,
+    }
+}
+
+fn reactions(reactions: &[Reaction], texts: &mut Arena) -> *const klatsch_reaction_t {
+    let reactions: Vec<klatsch_reaction_t> = reactions
+        .iter()
+        .map(|reaction| {
+            let users = reaction.users.iter().map(|user| texts.text(user)).collect();
+            klatsch_reaction_t {
+                emoji: texts.text(&reaction.emoji),
+                users: texts.texts(users),
+                user_count: reaction.users.len(),
+            }
+        })
+        .collect();
+    texts.reactions(reactions)
+}
+
+pub(crate) fn role(role: Role) -> u32 {
+    match role {
+        Role::Owner => klatsch_role_t::KLATSCH_ROLE_OWNER as u32,
+        Role::Moderator => klatsch_role_t::KLATSCH_ROLE_MODERATOR as u32,
+        Role::Member => klatsch_role_t::KLATSCH_ROLE_MEMBER as u32,
+        Role::Guest => klatsch_role_t::KLATSCH_ROLE_GUEST as u32,
     }
 }
 
 pub(crate) fn member(member: &Member, texts: &mut Arena) -> klatsch_member_t {
     klatsch_member_t {
         size: size_of::<klatsch_member_t>() as u32,
-        reserved: 0,
+        role: role(member.role),
         connection: member.connection.0,
         connection_count: member.connection_count,
         user: texts.text(&member.user),

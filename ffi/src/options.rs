@@ -382,6 +382,18 @@ pub unsafe extern "C" fn klatsch_options_ask_admit(
     set(options, |options| Ok(options.ask_admit(on)))
 }
 
+/// Sets whether the host is asked before a user comes into a room (`KLATSCH_SUBJECT_MAY_JOIN`).
+///
+/// - `options`: required.
+/// - `on`: default false.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_ask_may_join(
+    options: *mut klatsch_options_t,
+    on: bool,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.ask_may_join(on)))
+}
+
 /// Sets whether the host is asked before a user's message gets its place (`KLATSCH_SUBJECT_MAY_SEND`).
 ///
 /// - `options`: required.
@@ -392,6 +404,32 @@ pub unsafe extern "C" fn klatsch_options_ask_may_send(
     on: bool,
 ) -> klatsch_code_t {
     set(options, |options| Ok(options.ask_may_send(on)))
+}
+
+/// Sets whether v1 clients may ask the host something itself (`KLATSCH_SUBJECT_CALL`). Else a `call` is answered
+/// `not_available`.
+///
+/// - `options`: required.
+/// - `on`: default false.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_ask_call(
+    options: *mut klatsch_options_t,
+    on: bool,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.ask_call(on)))
+}
+
+/// Sets whether two users may have one name whom the host named, by its answer to a question or by a ticket; else the
+/// second gets a number behind it.
+///
+/// - `options`: required.
+/// - `on`: default false.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_repeat_given_names(
+    options: *mut klatsch_options_t,
+    on: bool,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.repeat_given_names(on)))
 }
 
 /// Sets whether the host is told what became of each of its broadcasts (`KLATSCH_EVENT_RECEIPT`).

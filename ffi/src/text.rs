@@ -9,6 +9,8 @@ use std::slice;
 
 use klatsch::{Error, ErrorCode};
 
+use crate::message::klatsch_reaction_t;
+
 /// Text that klatsch hands out: UTF-8. A NUL stands behind it that `length` does not count, so that `bytes`
 /// can be printed with `%s`; the text itself may contain one too, then only `length` tells its end.
 ///
@@ -96,9 +98,13 @@ pub(crate) fn out<T>(name: &str, place: *mut T) -> Result<*mut T, Error> {
     }
 }
 
-/// What texts that go out live in.
+/// What texts that go out live in, and lists of them.
 #[derive(Debug, Default)]
-pub(crate) struct Arena(Vec<Box<[u8]>>);
+pub(crate) struct Arena {
+    texts: Vec<Box<[u8]>>,
+    lists: Vec<Box<[klatsch_text_t]>>,
+    reactions: Vec<Box<[klatsch_reaction_t]>>,
+}
 
 impl Arena {
     /// Copies a text.
@@ -113,9 +119,29 @@ impl Arena {
         copy.push(0);
         let copy = copy.into_boxed_slice();
         let start = copy.as_ptr();
-        self.0.push(copy);
+        self.texts.push(copy);
         start
     }
+
+    /// Keeps a list of texts; NULL for none.
+    pub(crate) fn texts(&mut self, texts: Vec<klatsch_text_t>) -> *const klatsch_text_t {
+        keep(&mut self.lists, texts)
+    }
+
+    /// Keeps a message's reactions; NULL for none.
+    pub(crate) fn reactions(&mut self, reactions: Vec<klatsch_reaction_t>) -> *const klatsch_reaction_t {
+        keep(&mut self.reactions, reactions)
+    }
+}
+
+fn keep<T>(lists: &mut Vec<Box<[T]>>, list: Vec<T>) -> *const T {
+    if list.is_empty() {
+        return ptr::null();
+    }
+    let list = list.into_boxed_slice();
+    let start = list.as_ptr();
+    lists.push(list);
+    start
 }
 
 /// `KLATSCH_NUL_TERMINATED`, which the header says in C.

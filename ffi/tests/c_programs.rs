@@ -194,6 +194,11 @@ fn questions_are_answered_in_c() {
 }
 
 #[test]
+fn a_v1_client_and_a_host_in_c_get_what_the_header_says() {
+    succeeds("people");
+}
+
+#[test]
 fn receipts_and_figures_tell_in_c_who_reads_too_slowly() {
     succeeds("slow");
 }
@@ -228,9 +233,18 @@ fn two_copies_of_the_library_can_be_loaded_and_unloaded() {
 
 #[test]
 fn no_program_leaks_or_misuses_memory() {
-    for name in
-        ["arguments", "lifecycle", "calls", "descriptor", "questions", "reentrant", "slow", "tls", "limit"]
-    {
+    for name in [
+        "arguments",
+        "lifecycle",
+        "calls",
+        "descriptor",
+        "questions",
+        "people",
+        "reentrant",
+        "slow",
+        "tls",
+        "limit",
+    ] {
         run("valgrind", memcheck().arg(program(name)));
     }
     run("valgrind", memcheck().arg(program("races")).arg("40"));

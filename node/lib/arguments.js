@@ -5,30 +5,36 @@ const { isUint8Array } = require('node:util').types;
 
 const { KlatschError } = require('./error.js');
 
-const HANDLERS = ['admit', 'maySend'];
+/** The options that are functions, by what they answer. */
+const HANDLERS = { admit: 'admit', may_join: 'mayJoin', may_send: 'maySend', call: 'call' };
 
 /** Splits the constructor's object: what the native half reads as JSON, and what stays on this side. */
 function readOptions(options) {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
     throw new KlatschError('invalid_argument', `options must be an object, not ${shown(options)}`);
   }
-  const { admit, maySend, signal, ...values } = options;
-  for (const [name, handler] of [['admit', admit], ['maySend', maySend]]) {
-    if (handler !== undefined && typeof handler !== 'function') {
+  const { signal, ...values } = options;
+  const handlers = {};
+  for (const [subject, name] of Object.entries(HANDLERS)) {
+    const handler = values[name];
+    delete values[name];
+    if (handler === undefined) continue;
+    if (typeof handler !== 'function') {
       throw new KlatschError('invalid_option', `${name} is ${shown(handler)}; it must be a function`);
     }
+    handlers[subject] = handler;
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new KlatschError('invalid_option', `signal is ${shown(signal)}; it must be an AbortSignal`);
   }
   for (const [name, value] of Object.entries(values)) {
     if (['function', 'symbol', 'bigint'].includes(typeof value) || (typeof value === 'number' && !Number.isFinite(value))) {
-      const words = `a number, a text, true, false or a list (only ${HANDLERS.join(' and ')} are functions)`;
+      const words = `a number, a text, true, false or a list (only ${Object.values(HANDLERS).join(', ')} are functions)`;
       throw new KlatschError('invalid_option', `${name} is ${shown(value)}; an option is ${words}`);
     }
   }
   if (values.tlsPem !== undefined) values.tlsPem = pemTexts(values.tlsPem);
-  return { json: JSON.stringify(values), admit, maySend, signal };
+  return { json: JSON.stringify(values), handlers, signal };
 }
 
 /** Certificates and keys are text, also where they come as the bytes of a file. */
@@ -75,6 +81,28 @@ function milliseconds(name, value) {
   return value;
 }
 
+/** A number of seconds; nothing: without an end. */
+function seconds(value) {
+  if (value !== undefined && value !== null) wholeNumber('seconds', value);
+  return value;
+}
+
+/** True, false, or nothing. */
+function choice(name, value) {
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw new KlatschError('invalid_argument', `${name} must be true or false, not ${shown(value)}`);
+  }
+  return value;
+}
+
+/** An object as JSON, of whose fields the native half knows what they may be. */
+function object(name, value) {
+  if (value === null || typeof value !== 'object') {
+    throw new KlatschError('invalid_argument', `${name} must be an object, not ${shown(value)}`);
+  }
+  return JSON.stringify(value);
+}
+
 /** A string or bytes; bytes that other threads may write meanwhile are copied. */
 function payload(name, value) {
   if (typeof value === 'string') return value;
@@ -92,4 +120,16 @@ function shown(value) {
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-module.exports = { readOptions, readFields, text, wholeNumber, milliseconds, payload, shown };
+module.exports = {
+  HANDLERS,
+  readOptions,
+  readFields,
+  text,
+  wholeNumber,
+  milliseconds,
+  seconds,
+  choice,
+  object,
+  payload,
+  shown,
+};

@@ -2,13 +2,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use klatsch::{Admission, ConnectionId, Engine, Error, ErrorCode, Event, Events, Payload, QuestionId, Verdict};
+use klatsch::{
+    ConnectionId, Engine, Error, ErrorCode, Event, Events, Payload, QuestionId, RoomOptions, Verdict,
+};
 use napi::Env;
 use napi::bindgen_prelude::{Function, Uint8Array};
 use napi_derive::napi;
@@ -16,7 +19,7 @@ use napi_derive::napi;
 use crate::cleanup::CleanupHook;
 use crate::error::{Failure, guard, of_napi};
 use crate::wake::Bell;
-use crate::{event, json, message, options};
+use crate::{event, json, message, options, people};
 
 /// One engine. Lives on JavaScript's thread; only the [`Bell`] is seen by others.
 #[napi]
@@ -47,11 +50,11 @@ struct Stopping {
 
 #[napi]
 impl NativeEngine {
-    /// Makes an engine of options as JSON text; whether there are handlers for the two questions.
+    /// Makes an engine of options as JSON text, and the subjects of the questions for which there are handlers.
     #[napi(constructor)]
-    pub fn new(options: String, ask_admit: bool, ask_may_send: bool) -> Result<NativeEngine, Failure> {
+    pub fn new(options: String, asked: Vec<String>) -> Result<NativeEngine, Failure> {
         guard(|| {
-            let options = options::read(&options, ask_admit, ask_may_send)?;
+            let options = options::read(&options, &asked)?;
             let engine = Engine::new(options).map_err(|error| options::respelt(&error))?;
             let events = RefCell::new(engine.events()?);
             Ok(NativeEngine {
@@ -232,6 +235,71 @@ impl NativeEngine {
 
     /// See the core.
     #[napi]
+    pub fn tell_user(&self, user: String, text: String) -> Result<(), Failure> {
+        self.call(|| self.engine.tell_user(&user, &text))
+    }
+
+    /// Does an act, an object as JSON. Gives the position as JSON.
+    #[napi]
+    pub fn moderate(&self, room: String, act: String) -> Result<String, Failure> {
+        self.call(|| self.engine.moderate(&room, people::moderation(&act)?).map(message::position))
+    }
+
+    /// See the core.
+    #[napi]
+    pub fn join(&self, room: String, user: String) -> Result<(), Failure> {
+        self.call(|| self.engine.join(&room, &user))
+    }
+
+    /// See the core.
+    #[napi]
+    pub fn leave(&self, room: String, user: String) -> Result<(), Failure> {
+        self.call(|| self.engine.leave(&room, &user))
+    }
+
+    /// Sets what is given of a room.
+    #[napi]
+    pub fn set_room(
+        &self,
+        room: String,
+        private: Option<bool>,
+        read_only: Option<bool>,
+        max_member_count: Option<f64>,
+        history_kept: Option<f64>,
+    ) -> Result<(), Failure> {
+        self.call(|| {
+            let (max_member_count, history_kept) = (max_member_count.map(whole), history_kept.map(whole));
+            let options = RoomOptions { private, read_only, max_member_count, history_kept };
+            self.engine.set_room(&room, &options)
+        })
+    }
+
+    /// Makes a ticket for an admission, an object as JSON.
+    #[napi]
+    pub fn ticket(&self, admission: String, ttl_ms: f64) -> Result<String, Failure> {
+        self.call(|| self.engine.ticket(people::admission(&admission)?, ttl_ms as u64))
+    }
+
+    /// See the core.
+    #[napi]
+    pub fn ban(&self, user: String, seconds: Option<f64>) -> Result<(), Failure> {
+        self.call(|| self.engine.ban(&user, seconds.map(whole)))
+    }
+
+    /// See the core.
+    #[napi]
+    pub fn ban_address(&self, address: String, seconds: Option<f64>) -> Result<(), Failure> {
+        self.call(|| {
+            let address = address.parse::<IpAddr>().map_err(|_| {
+                let words = format!("address is {address:?}; it must be an IP address, without a port");
+                Error::new(ErrorCode::InvalidArgument, words)
+            })?;
+            self.engine.ban_address(address, seconds.map(whole))
+        })
+    }
+
+    /// See the core.
+    #[napi]
     pub fn kick(&self, connection: f64, reason: String) -> Result<(), Failure> {
         self.call(|| self.engine.kick(ConnectionId(connection as u64), &reason))
     }
@@ -269,20 +337,16 @@ impl NativeEngine {
         self.call(|| self.engine.stats().map(|stats| message::stats(&stats)))
     }
 
-    /// Answers a question: `allow`, `allow_as` (name, user), `rewrite` (text) or `refuse` (reason).
+    /// Answers a question: `allow`, `allow_as` (an admission as JSON), `rewrite` (text), `answer` (JSON) or `refuse`
+    /// (reason).
     #[napi]
-    pub fn answer(
-        &self,
-        question: f64,
-        verdict: String,
-        text: Option<String>,
-        user: Option<String>,
-    ) -> Result<(), Failure> {
+    pub fn answer(&self, question: f64, verdict: String, text: Option<String>) -> Result<(), Failure> {
         self.call(|| {
             let text = text.unwrap_or_default();
             let verdict = match verdict.as_str() {
                 "allow" => Verdict::Allow,
-                "allow_as" => Verdict::AllowAs(Admission { user, ..Admission::new(text) }),
+                "allow_as" => Verdict::AllowAs(people::admission(&text)?),
+                "answer" => Verdict::Answer(text),
                 "rewrite" => Verdict::Rewrite(text),
                 _ => Verdict::Refuse(text),
             };
@@ -396,6 +460,11 @@ fn json_of_addresses(addresses: &[std::net::SocketAddr]) -> String {
     let mut out = Vec::new();
     event::write_addresses(&mut out, addresses);
     json::finish(out)
+}
+
+/// The other half gives whole numbers, 0 or more.
+fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 fn payload(bytes: &[u8]) -> Payload {

@@ -55,6 +55,9 @@ fn add_fields<'out>(object: Object<'out>, event: &Event) -> Object<'out> {
         }
         Event::Message { connection, message } => message::add_message(object, message)
             .maybe_number("connection", connection.map(|connection| connection.0)),
+        Event::Away { user, message } => object
+            .text("user", user)
+            .field("message", |out| message::add_message(Object::new(out), message).end()),
         Event::Received { connection, payload } => {
             add_payload(object.number("connection", connection.0), payload)
         }
@@ -89,7 +92,7 @@ fn add_question<'out>(object: Object<'out>, question: &Question) -> Object<'out>
         .number("connection", question.connection.0);
     let object = add_address(object, question.address);
     match &question.subject {
-        Subject::Admit { dialect, room, path, query, headers, .. } => {
+        Subject::Admit { dialect, room, path, query, headers, name, token } => {
             add_room(object.text("dialect", dialect.name()), room.as_ref())
                 .text("path", path)
                 .text("query", query)
@@ -98,10 +101,21 @@ fn add_question<'out>(object: Object<'out>, question: &Question) -> Object<'out>
                         json::array_into(out, &[name, value], |out, text| json::text(out, text));
                     });
                 })
+                .maybe_text("name", name.as_deref())
+                .maybe_text("token", token.as_deref())
         }
         Subject::MaySend { room, user, name, text } => {
             object.text("room", room).text("user", user).text("name", name).text("text", text)
         }
+        Subject::MayJoin { room, user, name } => object
+            .text("room", room)
+            .text("user", user)
+            .maybe_text("name", name.as_ref().map(UserName::as_str)),
+        Subject::Call { user, name, method, data } => object
+            .text("user", user)
+            .text("name", name)
+            .text("method", method)
+            .field("data", |out| json::display(out, data)),
         // A subject that this door does not know yet: the other half refuses what it has no handler for.
         _ => object,
     }
@@ -144,7 +158,7 @@ fn add_error<'out>(object: Object<'out>, error: &Error) -> Object<'out> {
 mod tests {
     use std::sync::Arc;
 
-    use klatsch::{Color, Dialect, ErrorCode, Message, More, Position, QuestionId};
+    use klatsch::{Color, Dialect, ErrorCode, Extras, Message, More, Position, QuestionId, Reaction};
     use serde_json::{Value, json};
 
     use super::*;
@@ -171,6 +185,11 @@ mod tests {
             text: "<b>".into(),
             more: More::default(),
         };
+        let mut extras = Extras::default();
+        (extras.reply_to, extras.revision, extras.is_deleted) = (Some(4), 2, true);
+        extras.data = Some(r#"{"x":[1.50]}"#.into());
+        extras.reactions = vec![Reaction { emoji: "👍".into(), users: vec![user.clone()] }];
+        let whole = Message { more: More::new(extras), ..message.clone() };
         let error = || Error::new(ErrorCode::Refused, "no");
         for (event, right) in [
             (Event::Started { addresses: vec![address] }, json!(["started", {"addresses": ["127.0.0.1:9"]}])),
@@ -206,6 +225,13 @@ mod tests {
                     "user": "u7", "name": "Ann", "color": "red", "atMs": 1_700_000_000_000_u64, "text": "<b>"}]),
             ),
             (
+                Event::Away { user: UserId::new("bob-1").unwrap(), message: Arc::new(whole) },
+                json!(["away", {"user": "bob-1", "message": {"room": "lobby",
+                    "position": {"epoch": 5, "offset": 1}, "user": "u7", "name": "Ann", "color": "red",
+                    "atMs": 1_700_000_000_000_u64, "text": "<b>", "replyTo": 4, "data": {"x": [1.5]},
+                    "revision": 2, "deleted": true, "reactions": [{"emoji": "👍", "users": ["u7"]}]}}]),
+            ),
+            (
                 Event::Received { connection, payload: Payload::Binary(vec![0, 255]) },
                 json!(["received", {"connection": 7, "binary": "AP8="}]),
             ),
@@ -230,12 +256,12 @@ mod tests {
                         query: "room=lobby".into(),
                         headers: vec![("host".into(), "x".into())],
                         name: None,
-                        token: None,
+                        token: Some("t0k3n".into()),
                     },
                 }),
                 json!(["question", {"subject": "admit", "id": 4, "connection": 7, "address": null,
                     "dialect": "tutorial", "room": "lobby", "path": "/", "query": "room=lobby",
-                    "headers": [["host", "x"]]}]),
+                    "headers": [["host", "x"]], "name": null, "token": "t0k3n"}]),
             ),
             (
                 Event::Receipt {
@@ -258,6 +284,35 @@ mod tests {
                 }),
                 json!(["question", {"subject": "may_send", "id": 5, "connection": 7,
                     "address": "127.0.0.1:9", "room": "lobby", "user": "u7", "name": "Ann", "text": "hi"}]),
+            ),
+            (
+                Event::Question(Question {
+                    id: QuestionId(6),
+                    connection,
+                    address: None,
+                    subject: Subject::MayJoin {
+                        room: RoomName::new("den").unwrap(),
+                        user: UserId::new("u7").unwrap(),
+                        name: None,
+                    },
+                }),
+                json!(["question", {"subject": "may_join", "id": 6, "connection": 7, "address": null,
+                    "room": "den", "user": "u7", "name": null}]),
+            ),
+            (
+                Event::Question(Question {
+                    id: QuestionId(7),
+                    connection,
+                    address: None,
+                    subject: Subject::Call {
+                        user: UserId::new("u7").unwrap(),
+                        name: UserName::new("Ann").unwrap(),
+                        method: "weather".into(),
+                        data: "[\"Wien\", null]".into(),
+                    },
+                }),
+                json!(["question", {"subject": "call", "id": 7, "connection": 7, "address": null,
+                    "user": "u7", "name": "Ann", "method": "weather", "data": ["Wien", null]}]),
             ),
             (Event::Missed { count: 12 }, json!(["missed", {"count": 12}])),
             (

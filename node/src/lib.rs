@@ -15,7 +15,7 @@ mod event;
 mod json;
 mod message;
 mod options;
-mod sim;
+mod people;
 #[cfg(test)]
 mod types;
 mod wake;

@@ -1,6 +1,6 @@
 //! What stands in rooms, and the engine's figures, as JSON with the names they have in JavaScript.
 
-use klatsch::{Member, Message, Position, Room, SlowConnection, Stats};
+use klatsch::{Member, Message, More, Position, Reaction, Room, SlowConnection, Stats};
 
 use crate::json::{self, Object};
 
@@ -9,16 +9,46 @@ pub(crate) fn write_position(out: &mut Vec<u8>, position: Position) {
     Object::new(out).number("epoch", position.epoch).number("offset", position.offset).end();
 }
 
-/// Adds a message's fields to an object.
+/// Adds a message's fields to an object. What only some messages have is left out of the others.
 pub(crate) fn add_message<'out>(object: Object<'out>, message: &Message) -> Object<'out> {
-    object
+    let object = object
         .text("room", &message.room)
         .field("position", |out| write_position(out, message.position))
         .text("user", &message.user)
         .text("name", &message.name)
         .text("color", message.color.name())
         .number("atMs", message.at_ms)
-        .text("text", &message.text)
+        .text("text", &message.text);
+    add_more(object, &message.more)
+}
+
+fn add_more<'out>(mut object: Object<'out>, more: &More) -> Object<'out> {
+    if let Some(mid) = &more.mid {
+        object = object.text("mid", mid);
+    }
+    if let Some(offset) = more.reply_to {
+        object = object.number("replyTo", offset);
+    }
+    if let Some(data) = &more.data {
+        object = object.field("data", |out| json::display(out, data));
+    }
+    if more.revision > 0 {
+        object = object.number("revision", more.revision);
+    }
+    if more.is_deleted {
+        object = object.field("deleted", |out| json::display(out, true));
+    }
+    if !more.reactions.is_empty() {
+        object = object.field("reactions", |out| json::array_into(out, &more.reactions, write_reaction));
+    }
+    object
+}
+
+fn write_reaction(out: &mut Vec<u8>, reaction: &Reaction) {
+    Object::new(out)
+        .text("emoji", &reaction.emoji)
+        .field("users", |out| json::array_into(out, &reaction.users, |out, user| json::text(out, user)))
+        .end();
 }
 
 /// A position as a text of its own.
@@ -40,6 +70,7 @@ pub(crate) fn members(members: &[Member]) -> String {
             .text("user", &member.user)
             .text("name", &member.name)
             .text("color", member.color.name())
+            .text("role", member.role.name())
             .number("connection", member.connection.0)
             .number("connectionCount", member.connection_count)
             .end();

@@ -3,16 +3,21 @@
 use klatsch::{Error, ErrorCode, Limits, NUMBER_OPTIONS, Options};
 use serde_json::{Map, Value};
 
-/// Reads options from the JSON text of an object. `ask_admit`, `ask_may_send`: whether there are handlers.
+/// Reads options from the JSON text of an object. `asked`: the questions for which there are handlers.
 ///
 /// # Errors
 /// `invalid_option`: which option, its value, and what it may be; for a name that is none, the nearest one.
-pub(crate) fn read(text: &str, ask_admit: bool, ask_may_send: bool) -> Result<Options, Error> {
+pub(crate) fn read(text: &str, asked: &[String]) -> Result<Options, Error> {
     let fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
         Error::new(ErrorCode::InvalidArgument, format!("the options are no object: {error}"))
     })?;
-    let mut options =
-        Options::new().ask_admit(ask_admit).ask_may_send(ask_may_send).shard_count(SHARDS_IN_NODE);
+    let asks = |question: &str| asked.iter().any(|asked| asked == question);
+    let mut options = Options::new()
+        .ask_admit(asks("admit"))
+        .ask_may_join(asks("may_join"))
+        .ask_may_send(asks("may_send"))
+        .ask_call(asks("call"))
+        .shard_count(SHARDS_IN_NODE);
     // First, because it sets several of the others, which hold when they are set too.
     if let Some(value) = fields.get("limits") {
         options = options.limits(Limits::from_name(string("limits", value)?)?);
@@ -95,6 +100,7 @@ fn set(mut options: Options, name: &str, value: &Value) -> Result<Options, Error
         "deflate" => options = options.deflate(boolean(name, value)?),
         "requireOrigin" => options = options.require_origin(boolean(name, value)?),
         "receipts" => options = options.receipts(boolean(name, value)?),
+        "repeatGivenNames" => options = options.repeat_given_names(boolean(name, value)?),
         _ => {
             let Some(option) = NUMBER_OPTIONS.iter().find(|option| camel_case(option.name) == name) else {
                 let nearest = nearest(name);
@@ -221,7 +227,7 @@ fn edits(from: &[char], to: &[char]) -> usize {
     row[to.len()]
 }
 
-const VALUE_OPTIONS: [&str; 20] = [
+const VALUE_OPTIONS: [&str; 21] = [
     "listen",
     "adoptOnly",
     "tlsFiles",
@@ -241,14 +247,15 @@ const VALUE_OPTIONS: [&str; 20] = [
     "hostName",
     "hostColor",
     "reserveName",
+    "repeatGivenNames",
     "limits",
 ];
 
 /// Options that the other half keeps for itself.
-const HANDLER_OPTIONS: [&str; 3] = ["admit", "maySend", "signal"];
+const HANDLER_OPTIONS: [&str; 5] = ["admit", "mayJoin", "maySend", "call", "signal"];
 
 /// How the core's words spell those of [`VALUE_OPTIONS`] that are spelt otherwise there.
-const SNAKE_NAMES: [&str; 11] = [
+const SNAKE_NAMES: [&str; 12] = [
     "adopt_only",
     "accept_unknown_subprotocol",
     "tls_files",
@@ -258,6 +265,7 @@ const SNAKE_NAMES: [&str; 11] = [
     "require_origin",
     "trusted_proxy",
     "host_name",
+    "repeat_given_names",
     "host_color",
     "reserve_name",
 ];
@@ -274,7 +282,7 @@ mod tests {
     use super::*;
 
     fn refusal(json: &str) -> String {
-        let error = read(json, false, false).unwrap_err();
+        let error = read(json, &[]).unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidOption, "{json}");
         error.message()
     }
@@ -286,12 +294,17 @@ mod tests {
             "tutorial": true, "v1": false, "acceptUnknownSubprotocol": true, "page": false, "allowOrigin": "https://a.example", "allowHost": ["a.example"],
             "tlsFiles": {"cert": "a.pem", "key": "b.pem"}, "tlsPem": [{"cert": "c", "key": "d"}],
             "requireOrigin": true, "trustedProxy": ["10.0.0.0/8", "unix"], "deflate": false, "receipts": true,
-            "hostName": "Bot", "hostColor": "red", "reserveName": "Boss", "limits": "load-test",
+            "hostName": "Bot", "hostColor": "red", "reserveName": "Boss", "repeatGivenNames": true, "limits": "load-test",
             "messageRate": 7, "historyKept": 50, "shardCount": 3
         }"#;
-        let options = format!("{:?}", read(json, true, false).unwrap());
+        let asked = ["admit", "may_join", "may_send", "call"].map(str::to_owned);
+        let options = format!("{:?}", read(json, &asked).unwrap());
         let by_hand = Options::new()
             .ask_admit(true)
+            .ask_may_join(true)
+            .ask_may_send(true)
+            .ask_call(true)
+            .repeat_given_names(true)
             .limits(Limits::LoadTest)
             .listen("127.0.0.1:0")
             .listen("127.0.0.1:0")
@@ -320,14 +333,14 @@ mod tests {
         let listed =
             r#"{"raw": [{"path": "/echo"}, {"path": "/game", "subprotocol": "game.v1"}], "adoptOnly": true}"#;
         let by_hand = Options::new().raw("/echo", "").raw("/game", "game.v1").adopt_only(true).shard_count(1);
-        assert_eq!(format!("{:?}", read(listed, false, false).unwrap()), format!("{by_hand:?}"));
+        assert_eq!(format!("{:?}", read(listed, &[]).unwrap()), format!("{by_hand:?}"));
     }
 
     #[test]
     fn an_engine_has_one_shard_unless_the_host_says_how_many() {
         for (json, shard_count) in [("{}", 1), (r#"{"shardCount": 0}"#, 1), (r#"{"shardCount": 2}"#, 2)] {
             let by_hand = Options::new().shard_count(shard_count);
-            assert_eq!(format!("{:?}", read(json, false, false).unwrap()), format!("{by_hand:?}"), "{json}");
+            assert_eq!(format!("{:?}", read(json, &[]).unwrap()), format!("{by_hand:?}"), "{json}");
         }
     }
 
@@ -340,6 +353,7 @@ mod tests {
             ("port", "listen"),
             ("askAdmit", "admit"),
             ("askMaySend", "maySend"),
+            ("askMayJoin", "mayJoin"),
             ("__proto__", "path"),
         ] {
             let words = refusal(&format!("{{\"{name}\": 1}}"));

@@ -69,6 +69,17 @@ new Engine({
 new Engine({ admit: () => true, maySend: () => ({ refuse: 'no' }) });
 new Engine({ admit: () => undefined, maySend: () => false });
 new Engine({ admit: async () => ({ user: 'u', name: 'Ann' }) });
+new Engine({
+  admit: ({ name, token }) =>
+    token === null ? { name: name ?? 'Guest' } : { user: 'ann-1', name: 'Ann', role: 'owner', rooms: ['den'], expiresAtMs: 5 },
+  mayJoin: async ({ room, name }) => room === 'den' && name !== null,
+  call: ({ method, data }) => (method === 'weather' ? { degrees: -3.5, of: data } : undefined),
+  repeatGivenNames: true,
+});
+// @ts-expect-error no such role
+new Engine({ admit: () => ({ name: 'Ann', role: 'king' }) });
+// @ts-expect-error a room takes no name
+new Engine({ mayJoin: () => ({ name: 'Ann' }) });
 // @ts-expect-error a text is no identity
 new Engine({ admit: () => 'Ann' });
 // @ts-expect-error an identity has a name
@@ -100,6 +111,29 @@ engine.tell(1, new Uint8Array(3));
 engine.tellRoom('lobby', Buffer.from('hi'));
 engine.tellAll('hi');
 engine.kick(1, 'rude');
+engine.tellUser('ann-1', 'hi');
+const moderated: Position = engine.moderate('lobby', { act: 'mute', user: 'ann-1', seconds: 60 });
+engine.moderate('lobby', { act: 'clear' });
+engine.moderate('lobby', { act: 'role', user: 'ann-1', role: 'owner' });
+engine.join('lobby', 'ann-1');
+engine.leave('lobby', 'ann-1');
+engine.setRoom('lobby', { private: true, historyKept: 5 });
+const ticket: string = engine.ticket({ name: 'Ann' }, 60_000);
+engine.ban('ann-1');
+engine.ban('ann-1', 60);
+engine.banAddress('192.0.2.1', null);
+// @ts-expect-error a topic is a text
+engine.moderate('lobby', { act: 'topic', topic: 5 });
+// @ts-expect-error no such act
+engine.moderate('lobby', { act: 'dance' });
+// @ts-expect-error a slow mode has seconds
+engine.moderate('lobby', { act: 'slow' });
+// @ts-expect-error no such field
+engine.setRoom('lobby', { history_kept: 5 });
+// @ts-expect-error a ticket has its time
+engine.ticket({ name: 'Ann' });
+// @ts-expect-error a number of seconds
+engine.ban('ann-1', '60');
 engine.kick(1);
 engine.stop({ graceMs: 0 });
 engine.ref().unref().ref();
@@ -147,6 +181,8 @@ engine.stop(5000);
 engine.history('lobby', { after: 5 });
 
 // Events.
+isTrue<Equal<(typeof messages)[0]['deleted'], true | undefined>>();
+engine.on('away', ({ user, message }) => `${user} ${message.text} ${moderated.offset} ${ticket}`);
 isTrue<Equal<Engine extends EventEmitter ? true : false, true>>();
 engine.on('started', ({ addresses }) => addresses.map((address) => address.length));
 engine.on('connected', ({ connection, dialect, room, path, address }) => {

@@ -127,12 +127,20 @@ static void an_engine_refuses_what_is_no_engine(void)
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_tell_all(H, KLATSCH_PAYLOAD_TEXT, X, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_send(H, X, X, X, NULL, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_kick(H, 1, X, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_tell_user(H, X, X, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_join(H, X, X, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_leave(H, X, X, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_moderate(H, X, NULL, NULL, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_set_room(H, X, NULL, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_ticket(H, NULL, 1, NULL, 0, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_ban(H, X, 1, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_ban_address(H, KLATSCH_TEXT("::1"), 1, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_rooms(H, &rooms, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_members(H, X, &members, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_member_count(H, X, &count, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_history(H, X, 0, 1, &messages, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_stats(H, &stats, &error));
-        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_answer(H, 1, KLATSCH_ALLOW, X, X, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_answer(H, 1, KLATSCH_ALLOW, X, NULL, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_adopt_fd(H, 0, NULL, 0, &error));
         FAILS(H ? KLATSCH_INVALID_ARGUMENT : KLATSCH_OK, klatsch_engine_free(H));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_new((klatsch_options_t *)H, &made, &error));
@@ -230,10 +238,17 @@ static void a_running_engine_refuses_bad_arguments(klatsch_engine_t *engine)
     FOR_TEXTS(klatsch_engine_members(engine, T, L, &members, &error));
     FOR_TEXTS(klatsch_engine_member_count(engine, T, L, &count, &error));
     FOR_TEXTS(klatsch_engine_history(engine, T, L, 0, 1, &messages, &error));
-    FOR_TEXTS(klatsch_engine_answer(engine, 1, KLATSCH_ALLOW_AS, T, L, NULL, 0, &error));
-    FOR_OPTIONAL_TEXTS(klatsch_engine_answer(engine, 1, KLATSCH_ALLOW_AS, X, T, L, &error));
-    FOR_TEXTS(klatsch_engine_answer(engine, 1, KLATSCH_REWRITE, T, L, NULL, 0, &error));
-    FOR_OPTIONAL_TEXTS(klatsch_engine_answer(engine, 1, KLATSCH_REFUSE, T, L, NULL, 0, &error));
+    FOR_TEXTS(klatsch_engine_answer(engine, 1, KLATSCH_REWRITE, T, L, NULL, &error));
+    FOR_TEXTS(klatsch_engine_answer(engine, 1, KLATSCH_ANSWER, T, L, NULL, &error));
+    FOR_OPTIONAL_TEXTS(klatsch_engine_answer(engine, 1, KLATSCH_REFUSE, T, L, NULL, &error));
+    FOR_TEXTS(klatsch_engine_tell_user(engine, T, L, X, &error));
+    FOR_TEXTS(klatsch_engine_tell_user(engine, X, T, L, &error));
+    FOR_TEXTS(klatsch_engine_join(engine, T, L, X, &error));
+    FOR_TEXTS(klatsch_engine_join(engine, X, T, L, &error));
+    FOR_TEXTS(klatsch_engine_leave(engine, T, L, X, &error));
+    FOR_TEXTS(klatsch_engine_leave(engine, X, T, L, &error));
+    FOR_TEXTS(klatsch_engine_ban(engine, T, L, 1, &error));
+    FOR_TEXTS(klatsch_engine_ban_address(engine, T, L, 1, &error));
     CHECK(position.epoch == 77 && position.offset == 77 && !members && !messages);
 
     for (uint32_t kind = 0; kind < 5; kind++) {
@@ -245,8 +260,8 @@ static void a_running_engine_refuses_bad_arguments(klatsch_engine_t *engine)
     }
     FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_tell(engine, 1, KLATSCH_PAYLOAD_BINARY, NULL, 1, &error));
     FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_tell(engine, 1, KLATSCH_PAYLOAD_BINARY, "x", SIZE_MAX, &error));
-    FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_answer(engine, 1, 0, X, X, &error));
-    FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_answer(engine, 1, UINT32_MAX, X, X, &error));
+    FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_answer(engine, 1, 0, X, NULL, &error));
+    FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_answer(engine, 1, UINT32_MAX, X, NULL, &error));
     FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_adopt_fd(engine, 0, "x", SIZE_MAX, &error));
     FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_adopt_fd(engine, INT32_MIN, NULL, 0, &error));
     FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_adopt_fd(engine, INT32_MAX, NULL, 0, &error));

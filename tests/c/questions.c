@@ -20,9 +20,9 @@ static int is(klatsch_text_t text, const char *want)
 
 static void answer(klatsch_engine_t *engine, uint64_t question, uint32_t verdict, const char *text)
 {
-    OK(klatsch_engine_answer(engine, question, verdict, text, KLATSCH_NUL_TERMINATED, NULL, 0, &error));
+    OK(klatsch_engine_answer(engine, question, verdict, text, KLATSCH_NUL_TERMINATED, NULL, &error));
     FAILS(KLATSCH_UNKNOWN_QUESTION,
-          klatsch_engine_answer(engine, question, verdict, text, KLATSCH_NUL_TERMINATED, NULL, 0, &error));
+          klatsch_engine_answer(engine, question, verdict, text, KLATSCH_NUL_TERMINATED, NULL, &error));
 }
 
 static void admit(klatsch_engine_t *engine, const klatsch_event_t *event)
@@ -40,13 +40,15 @@ static void admit(klatsch_engine_t *engine, const klatsch_event_t *event)
         CHECK(strstr(event->query.bytes, "vip=1"));
         // What does not fit leaves the question open.
         FAILS(KLATSCH_WRONG_VERDICT, klatsch_engine_answer(engine, event->question, KLATSCH_REWRITE,
-                                                           KLATSCH_TEXT("x"), NULL, 0, &error));
-        FAILS(KLATSCH_BAD_NAME, klatsch_engine_answer(engine, event->question, KLATSCH_ALLOW_AS,
-                                                      KLATSCH_TEXT(" "), NULL, 0, &error));
+                                                           KLATSCH_TEXT("x"), NULL, &error));
+        klatsch_admission_t admission = { .size = sizeof admission, .name = { KLATSCH_TEXT(" ") } };
+        FAILS(KLATSCH_BAD_NAME,
+              klatsch_engine_answer(engine, event->question, KLATSCH_ALLOW_AS, NULL, 0, &admission, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_answer(engine, event->question, 77,
-                                                              KLATSCH_TEXT("x"), NULL, 0, &error));
-        OK(klatsch_engine_answer(engine, event->question, KLATSCH_ALLOW_AS, KLATSCH_TEXT("Ann"),
-                                 KLATSCH_TEXT("ann.1"), &error));
+                                                              KLATSCH_TEXT("x"), NULL, &error));
+        admission.name = (klatsch_text_t){ KLATSCH_TEXT("Ann") };
+        admission.user = (klatsch_text_t){ KLATSCH_TEXT("ann.1") };
+        OK(klatsch_engine_answer(engine, event->question, KLATSCH_ALLOW_AS, NULL, 0, &admission, &error));
     } else {
         answer(engine, event->question, KLATSCH_ALLOW, NULL);
     }

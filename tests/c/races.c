@@ -33,6 +33,8 @@ static int is_expected(uint32_t code)
     case KLATSCH_EVENTS_TAKEN:
     case KLATSCH_UNKNOWN_ROOM:
     case KLATSCH_UNKNOWN_CONNECTION:
+    case KLATSCH_UNKNOWN_USER:
+    case KLATSCH_TOO_MANY: // tickets
     case KLATSCH_UNKNOWN_QUESTION:
     case KLATSCH_BUSY:
         return 1;
@@ -50,7 +52,10 @@ static uint32_t call(unsigned what)
     klatsch_rooms_t *rooms = NULL;
     klatsch_members_t *members = NULL;
     klatsch_messages_t *messages = NULL;
-    switch (what % 16) {
+    char ticket[KLATSCH_TICKET_BYTES];
+    klatsch_admission_t admission = { .size = sizeof admission, .name = { KLATSCH_TEXT("u") } };
+    klatsch_moderation_t moderation = { .size = sizeof moderation, .act = KLATSCH_MODERATION_TOPIC };
+    switch (what % 21) {
     case 0: return klatsch_engine_broadcast(engine, KLATSCH_TEXT("lobby"), KLATSCH_TEXT("b"), NULL, &error);
     case 1: return klatsch_engine_send(engine, KLATSCH_TEXT("x"), KLATSCH_TEXT("u"), KLATSCH_TEXT("s"), NULL, &error);
     case 2: return klatsch_engine_broadcast_all(engine, KLATSCH_TEXT("a"), &error);
@@ -59,7 +64,7 @@ static uint32_t call(unsigned what)
     case 5: return klatsch_engine_tell_all(engine, KLATSCH_PAYLOAD_TEXT, "l", 1, &error);
     case 6: return klatsch_engine_kick(engine, what % 40, NULL, 0, &error);
     case 7: return klatsch_engine_member_count(engine, KLATSCH_TEXT("lobby"), &count, &error);
-    case 8: return klatsch_engine_answer(engine, what % 40, KLATSCH_ALLOW, NULL, 0, NULL, 0, &error);
+    case 8: return klatsch_engine_answer(engine, what % 40, KLATSCH_ALLOW, NULL, 0, NULL, &error);
     case 9: return klatsch_engine_event_fd(engine, &fd, &error);
     case 10:
         code = klatsch_engine_rooms(engine, &rooms, &error);
@@ -77,6 +82,11 @@ static uint32_t call(unsigned what)
         return code;
     case 13: return klatsch_engine_start(engine, &error);
     case 14: return what % 5 ? KLATSCH_OK : klatsch_engine_stop(engine, what % 3, &error);
+    case 15: return klatsch_engine_join(engine, KLATSCH_TEXT("lobby"), KLATSCH_TEXT("u"), &error);
+    case 16: return klatsch_engine_leave(engine, KLATSCH_TEXT("lobby"), KLATSCH_TEXT("u"), &error);
+    case 17: return klatsch_engine_tell_user(engine, KLATSCH_TEXT("u"), KLATSCH_TEXT("t"), &error);
+    case 18: return klatsch_engine_ticket(engine, &admission, 1, ticket, sizeof ticket, &error);
+    case 19: return klatsch_engine_moderate(engine, KLATSCH_TEXT("lobby"), &moderation, NULL, &error);
     default: return klatsch_engine_on_event(engine, on_event, NULL, on_destroy, &error);
     }
 }

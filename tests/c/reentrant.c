@@ -27,6 +27,10 @@ static void call_everything(void *user_data, const klatsch_event_t *event)
     klatsch_messages_t *messages = NULL;
     klatsch_batch_t *batch = NULL;
     klatsch_position_t position;
+    klatsch_admission_t admission = { .size = sizeof admission, .name = { KLATSCH_TEXT("u") } };
+    klatsch_moderation_t moderation = { .size = sizeof moderation, .act = KLATSCH_MODERATION_CLEAR };
+    klatsch_room_options_t room_options = { .size = sizeof room_options, .is_read_only = KLATSCH_NO };
+    char ticket[KLATSCH_TICKET_BYTES];
     uint64_t count;
     size_t address_count;
     int fd;
@@ -48,11 +52,19 @@ static void call_everything(void *user_data, const klatsch_event_t *event)
     RETURNS(klatsch_engine_tell(engine, event->connection, KLATSCH_PAYLOAD_TEXT, "t", 1, &error));
     RETURNS(klatsch_engine_tell_room(engine, KLATSCH_TEXT("lobby"), KLATSCH_PAYLOAD_TEXT, "r", 1, &error));
     RETURNS(klatsch_engine_tell_all(engine, KLATSCH_PAYLOAD_TEXT, "l", 1, &error));
+    RETURNS(klatsch_engine_tell_user(engine, KLATSCH_TEXT("u"), KLATSCH_TEXT("t"), &error));
+    RETURNS(klatsch_engine_join(engine, KLATSCH_TEXT("den"), KLATSCH_TEXT("u"), &error));
+    RETURNS(klatsch_engine_leave(engine, KLATSCH_TEXT("den"), KLATSCH_TEXT("u"), &error));
+    RETURNS(klatsch_engine_ban(engine, KLATSCH_TEXT("u"), 0, &error));
+    RETURNS(klatsch_engine_ban_address(engine, KLATSCH_TEXT("192.0.2.1"), 0, &error));
+    RETURNS(klatsch_engine_set_room(engine, KLATSCH_TEXT("den"), &room_options, &error));
+    RETURNS(klatsch_engine_moderate(engine, KLATSCH_TEXT("den"), &moderation, NULL, &error));
+    RETURNS(klatsch_engine_ticket(engine, &admission, 1, ticket, sizeof ticket, &error));
     RETURNS(klatsch_engine_rooms(engine, &rooms, &error));
     RETURNS(klatsch_engine_members(engine, KLATSCH_TEXT("lobby"), &members, &error));
     RETURNS(klatsch_engine_member_count(engine, KLATSCH_TEXT("lobby"), &count, &error));
     RETURNS(klatsch_engine_history(engine, KLATSCH_TEXT("lobby"), 0, 10, &messages, &error));
-    RETURNS(klatsch_engine_answer(engine, event->question, KLATSCH_ALLOW, NULL, 0, NULL, 0, &error));
+    RETURNS(klatsch_engine_answer(engine, event->question, KLATSCH_ALLOW, NULL, 0, NULL, &error));
     if (event->kind == KLATSCH_EVENT_RECEIVED)
         RETURNS(klatsch_engine_kick(engine, event->connection, KLATSCH_TEXT("bye"), &error));
     klatsch_rooms_free(rooms);
@@ -80,8 +92,9 @@ int main(void)
     client_close(&ann);
     next_heard(record, KLATSCH_EVENT_LEFT);
     OK(klatsch_engine_free(engine));
+    // Nobody writes to somebody who is away here.
     for (uint32_t kind = KLATSCH_EVENT_STARTED; kind <= KLATSCH_EVENT_DISCONNECTED; kind++)
-        CHECK(count_heard(record, kind) > 0);
+        CHECK(count_heard(record, kind) > 0 || kind == KLATSCH_EVENT_AWAY);
     CHECK(count_heard(record, KLATSCH_EVENT_QUESTION) >= 3 && count_heard(record, KLATSCH_EVENT_STOPPED) == 1);
     CHECK(record->destroyed == 1);
     record_free(record);

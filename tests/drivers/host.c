@@ -444,7 +444,8 @@ static void do_stats(char **field)
 static void do_answer(char **field)
 {
     uint32_t verdict = 0;
-    const char *text = field[2], *user = NULL;
+    const char *text = field[2];
+    klatsch_admission_t admission = { .size = sizeof admission };
     if (strcmp(field[1], "allow") == 0)
         verdict = KLATSCH_ALLOW;
     if (strcmp(field[1], "rewrite") == 0)
@@ -453,10 +454,10 @@ static void do_answer(char **field)
         verdict = KLATSCH_REFUSE;
     if (strcmp(field[1], "allow_as") == 0) {
         verdict = KLATSCH_ALLOW_AS;
-        user = field[2];
-        text = field[3];
+        admission.user = (klatsch_text_t){ TEXT(field[2]) };
+        admission.name = (klatsch_text_t){ TEXT(field[3]) };
     }
-    just_reply(klatsch_engine_answer(engine, number(field[0]), verdict, TEXT(text), TEXT(user), &error));
+    just_reply(klatsch_engine_answer(engine, number(field[0]), verdict, TEXT(text), &admission, &error));
 }
 
 static const struct {

@@ -16,7 +16,8 @@ pub unsafe extern "C" fn klatsch_options_history(
     set(options, |options| Ok(options.history(history)))
 }
 
-/// How many records each room's log keeps; older ones are forgotten.
+/// How many messages each room keeps as they stand; of its log, which resuming clients are given, it keeps four times
+/// as many of the newest records. Older ones are forgotten.
 ///
 /// - `options`: required.
 /// - `history_kept`: default 1000; from 1 to 1000000.
