@@ -158,7 +158,7 @@ impl Chat {
         let banned = |error| (Refusal::from(error), Some(Cause::Banned));
         self.check_banned(user.as_ref().or(given_user), address, at).map_err(banned)?;
         let session = match known {
-            Some(key) => self.take_over(key, connection, at)?,
+            Some(key) => self.take_over(key, connection, given.as_ref(), at)?,
             None => self.make_session(connection, &greeting, given.as_ref(), at)?,
         };
         let Some(who) = self.session_user(session).map(|user| user.who.clone()) else {
@@ -198,24 +198,32 @@ impl Chat {
         &mut self,
         key: SessionKey,
         connection: ConnectionId,
+        given: Option<&Given>,
         at: &mut Moment<'_>,
     ) -> Result<SessionKey, Rejected> {
-        if let Some(old) = self.sessions.get(key).and_then(|session| session.connection) {
-            self.part(old, Cause::Replaced, "another connection has taken the session over", at);
+        let Some(session) = self.sessions.get(key) else { return Ok(key) };
+        let (user, rooms) = (session.user.clone(), session.rooms.clone());
+        match session.connection {
+            // Its place is the other's.
+            Some(old) => {
+                self.close(old, Cause::Replaced, "another connection has taken the session over", at);
+                if let Some(talk) = self.connections.get_mut(&old).and_then(|known| known.talk()) {
+                    talk.phase = Phase::Gone;
+                }
+            }
+            None => {
+                let Some(user) = self.users.get_mut(&user) else { return Ok(key) };
+                if user.connection_count >= self.settings.max_user_connection_count {
+                    return Err(self.too_many_connections());
+                }
+                user.connection_count += 1;
+            }
         }
-        let Some(session) = self.sessions.get_mut(key) else { return Ok(key) };
-        let user = session.user.clone();
-        let count = self.users.get(&user).map_or(0, |user| user.connection_count);
-        if count >= self.settings.max_user_connection_count {
-            return Err(self.too_many_connections());
+        if let Some(old) = self.sessions.take(key, connection) {
+            rooms.into_iter().for_each(|room| self.rooms.get_mut(room).swap(&user, old, connection));
         }
-        let (old, rooms) = (session.holder, session.rooms.clone());
-        session.connection = Some(connection);
-        session.holder = connection;
-        session.turn += 1;
-        rooms.into_iter().for_each(|room| self.rooms.get_mut(room).swap(&user, old, connection));
-        if let Some(user) = self.users.get_mut(&user) {
-            user.connection_count += 1;
+        if let (Some(given), Some(user)) = (given, self.users.get_mut(&user)) {
+            user.role = given.role;
         }
         Ok(key)
     }
@@ -227,13 +235,6 @@ impl Chat {
         given: Option<&Given>,
         at: &mut Moment<'_>,
     ) -> Result<SessionKey, Rejected> {
-        let surplus = self.sessions.surplus().map_err(|()| {
-            let words = "as many sessions are open as max_session_count allows";
-            (refused(ErrorCode::TooMany, words), Some(Cause::Overload))
-        })?;
-        if let Some(surplus) = surplus {
-            self.end_session(surplus, at);
-        }
         let user = given.and_then(|given| given.user.clone());
         let user = user.unwrap_or_else(|| UserId::of_connection(connection));
         if self
@@ -372,6 +373,9 @@ impl Chat {
         let user = self.sessions.get(session).map(|session| session.user.clone());
         if let Some(user) = user.and_then(|user| self.users.get_mut(&user)) {
             user.connection_count -= 1;
+        }
+        while let Some(surplus) = self.sessions.surplus() {
+            self.end_session(surplus, at);
         }
     }
 

@@ -40,21 +40,24 @@ pub(crate) struct Sessions {
     by_secret: HashMap<Box<str>, SessionKey>,
     /// Those that nobody has, and until when they are kept, in ticks; oldest first. Some of them are had again, or gone.
     away: VecDeque<(SessionKey, u64, u64)>,
+    /// How many of them nobody has.
+    away_count: usize,
     keep_ms: u64,
     last: u64,
-    max_count: usize,
+    max_away_count: usize,
 }
 
 impl Sessions {
-    /// `keep_ms`: how long one is kept that nobody has.
-    pub(crate) fn new(max_count: u64, keep_ms: u64) -> Sessions {
+    /// `max_away_count`: how many are kept that nobody has; `keep_ms`: for how long.
+    pub(crate) fn new(max_away_count: u64, keep_ms: u64) -> Sessions {
         Sessions {
             sessions: HashMap::new(),
             by_secret: HashMap::new(),
             away: VecDeque::new(),
+            away_count: 0,
             keep_ms,
             last: 0,
-            max_count: usize::try_from(max_count).unwrap_or(usize::MAX),
+            max_away_count: usize::try_from(max_away_count).unwrap_or(usize::MAX),
         }
     }
 
@@ -78,21 +81,16 @@ impl Sessions {
         key
     }
 
-    /// One that has to go before another can be made, because there are as many as there may be: the one that has been
-    /// without a connection for longest.
-    ///
-    /// # Errors
-    /// All have a connection.
-    pub(crate) fn surplus(&mut self) -> Result<Option<SessionKey>, ()> {
-        if self.sessions.len() < self.max_count {
-            return Ok(None);
-        }
-        while let Some((key, turn, _)) = self.away.pop_front() {
+    /// One that has to go, because nobody has more of them than are kept: the one that has been without a connection for
+    /// longest.
+    pub(crate) fn surplus(&mut self) -> Option<SessionKey> {
+        while self.away_count > self.max_away_count {
+            let (key, turn, _) = self.away.pop_front()?;
             if self.is_away(key, turn) {
-                return Ok(Some(key));
+                return Some(key);
             }
         }
-        Err(())
+        None
     }
 
     /// One that nobody has had for too long.
@@ -135,10 +133,22 @@ impl Sessions {
         self.sessions.get(&key).map_or(String::new(), |session| session.secret.to_string())
     }
 
+    /// Has it go on with a connection. Gives the one as which it was counted before.
+    pub(crate) fn take(&mut self, key: SessionKey, connection: ConnectionId) -> Option<ConnectionId> {
+        let session = self.sessions.get_mut(&key)?;
+        if session.connection.replace(connection).is_none() {
+            self.away_count -= 1;
+        }
+        session.turn += 1;
+        Some(std::mem::replace(&mut session.holder, connection))
+    }
+
     /// Notes that nobody has it any more. Gives the number by which its timers know it.
     pub(crate) fn leave(&mut self, key: SessionKey, now_ms: u64) -> u64 {
         let Some(session) = self.sessions.get_mut(&key) else { return 0 };
-        session.connection = None;
+        if session.connection.take().is_some() {
+            self.away_count += 1;
+        }
         session.turn += 1;
         let turn = session.turn;
         // What is had again is dropped now and then, so that the list is not much longer than the sessions are many.
@@ -152,6 +162,7 @@ impl Sessions {
 
     pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Session> {
         let session = self.sessions.remove(&key)?;
+        self.away_count -= usize::from(session.connection.is_none());
         self.by_secret.remove(&session.secret);
         Some(session)
     }
