@@ -131,7 +131,7 @@ impl Chat {
         let connection = open.connection;
         let Waiting::Send { room, mut saying } = open.waiting else { return };
         let Some(known) = self.connections.get(&connection) else { return };
-        let (is_talk, Some(who)) = (known.session().is_some(), known.who.clone()) else { return };
+        let (is_talk, Some(who)) = (known.is_talk(), known.who.clone()) else { return };
         if let Some(text) = rewritten {
             saying.text = text;
         }
@@ -178,9 +178,7 @@ impl Chat {
             }
             Waiting::Join { id, .. } | Waiting::Call { id } => self.go_on(connection, id, Err(no()), at),
             Waiting::Send { saying, .. } => {
-                let is_talk =
-                    self.connections.get(&connection).is_some_and(|known| known.session().is_some());
-                if is_talk {
+                if self.connections.get(&connection).is_some_and(|known| known.is_talk()) {
                     return self.go_on(connection, saying.id, Err(no()), at);
                 }
                 let error = Error::new(ErrorCode::Refused, format!("a message was refused: {reason}"));
@@ -211,6 +209,10 @@ impl Chat {
         result: Result<Outcome, Refusal>,
         at: &mut Moment<'_>,
     ) {
+        // Who is about to be closed is answered no more.
+        if self.connections.get(&connection).is_none_or(|known| known.is_gone()) {
+            return;
+        }
         let flow = self.settle(connection, id, result, at);
         self.read_on(connection, flow, at);
     }

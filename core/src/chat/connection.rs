@@ -113,6 +113,16 @@ impl Connection {
         }
     }
 
+    /// Whether it speaks v1.
+    pub(crate) fn is_talk(&self) -> bool {
+        matches!(self.place, Place::Talk(_))
+    }
+
+    /// Whether it is a v1 connection that is about to be closed.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(&self.place, Place::Talk(talk) if matches!(talk.phase, Phase::Gone))
+    }
+
     /// The session of a v1 connection that has said hello.
     pub(crate) fn session(&self) -> Option<SessionKey> {
         match &self.place {

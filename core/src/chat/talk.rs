@@ -75,6 +75,9 @@ impl Chat {
         error: Error,
         at: &mut Moment<'_>,
     ) -> Flow {
+        if self.connections.get(&connection).is_none_or(|known| known.is_gone()) {
+            return Flow::Discard;
+        }
         if is_text {
             at.push(Effect::Refuse { connection, id: None, refusal: error.into() });
             return self.count_refusal(connection, at);
@@ -178,6 +181,9 @@ impl Chat {
 
     /// Has a v1 connection closed, which is heard no more.
     pub(super) fn part(&mut self, connection: ConnectionId, cause: Cause, reason: &str, at: &mut Moment<'_>) {
+        if self.connections.get(&connection).is_some_and(|known| known.is_gone()) {
+            return;
+        }
         self.close(connection, cause, reason, at);
         let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk()) else { return };
         if let Phase::In(session) = std::mem::replace(&mut talk.phase, Phase::Gone) {
