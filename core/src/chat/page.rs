@@ -76,7 +76,7 @@ impl Chat {
         }
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut records = Vec::new();
-        let mut left = *bytes;
+        let (mut left, is_fresh) = (*bytes, *bytes == PAGE_BYTES);
         // Where a record is left out, the next one says behind which it comes for this reader.
         let mut prev: Option<Position> = None;
         let reach = at.log.after(&room.name, after, &mut |record| {
@@ -85,7 +85,7 @@ impl Chat {
                 return true;
             }
             let size = record.wire_bytes();
-            if records.len() == limit || size > left && !records.is_empty() {
+            if records.len() == limit || size > left && !(is_fresh && records.is_empty()) {
                 return false;
             }
             left = left.saturating_sub(size);
@@ -109,8 +109,9 @@ impl Chat {
         bytes: &mut usize,
         at: &Moment<'_>,
     ) -> (Vec<Arc<Message>>, bool) {
+        // One is always given where nothing else is, however long it is.
         let mut left = *bytes;
-        let mut is_first = true;
+        let mut is_first = left == PAGE_BYTES;
         let (mut messages, more) = at.log.messages(&self.rooms.get(key).name, from, limit, &mut |message| {
             let size = message.wire_bytes();
             let fits = size <= left || is_first;
