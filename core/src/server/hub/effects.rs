@@ -10,7 +10,7 @@ use crate::event::{Dialect, Event, Question};
 use crate::id::{ConnectionId, RoomName, UserId};
 use crate::message::{Change, Record};
 use crate::push::Push;
-use crate::push::reply::Happening;
+use crate::push::reply::{Happening, Reply};
 use crate::time::Now;
 use crate::wire::{Kind, write_frame};
 
@@ -47,6 +47,12 @@ impl Hub {
                 self.write_to(connection, room, |json| v1::event(&happening, json));
             }
             Effect::Reply { connection, id, room, reply } => {
+                // The position in it is the reader's own from here on, whatever was left out before.
+                if let (Some(room), Reply::Joined(entered)) = (room, &reply)
+                    && let Some(shown) = self.shown_alone.get_mut(&(room, connection))
+                {
+                    *shown = entered.top;
+                }
                 self.write_to(connection, room, |json| v1::reply(id, &reply, json));
             }
             Effect::Refuse { connection, id, refusal } => {
