@@ -5,6 +5,7 @@
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "shared with the tests that cross the crates")]
 mod scenario;
 
+mod talk;
 mod world;
 
 use scenario::{Act, ClientAct, HostAct, Scenario};

@@ -162,6 +162,11 @@ impl World {
         world
     }
 
+    /// What holds where nothing else is said.
+    pub(super) fn settings() -> Settings {
+        World::with(|_| {}).settings
+    }
+
     pub(super) fn turn_ms(&mut self, ms: u64) {
         self.now.ticks_ms += ms;
         self.now.unix_ms += ms;
