@@ -45,6 +45,18 @@ test('a server that is silent for a heartbeat and the patience more is dead', as
   assert.equal(script.socket.closedWith, 1000);
 });
 
+test('a clock that is set back makes neither side silent for longer', async (t) => {
+  const { chat, script } = await meet(t, {}, { heartbeat_ms: 10_000 });
+  script.clock.turn(5000);
+  script.clock.skew = -3_600_000;
+  script.clock.turn(5000);
+  assert.deepEqual(script.sent(), [{}]);
+  script.clock.turn(19_999);
+  assert.equal(chat.state, 'open');
+  script.clock.turn(1);
+  assert.equal(chat.state, 'waiting');
+});
+
 test('what a dead connection still says is not heard', async (t) => {
   const { chat, script } = await meet(t);
   await script.join(chat, 'lobby');
@@ -227,6 +239,81 @@ test('the token is refreshed before it ends', async (t) => {
   script.clock.turn(40_000);
   await settle();
   assert.equal(script.one('refresh').token, 't3');
+});
+
+test('a token is not refreshed while there is no connection', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  let count = 0;
+  const chat = new Chat('ws://chat.example/', script.options({ token: () => `t${++count}`, reconnectMinMs: 1e9, reconnectMaxMs: 1e9 }));
+  t.after(() => chat.close());
+  await settle();
+  script.greet({ expires_at: script.clock.time + 10_000 });
+  script.drop();
+  script.clock.turn(8000);
+  await settle();
+  assert.equal(count, 1);
+});
+
+test('a program may close the chat wherever it hears something', async () => {
+  const { Chat } = await loadClient();
+  for (const kind of ['state', 'message', 'reset']) {
+    const script = new Script();
+    const chat = new Chat('ws://chat.example/', script.options());
+    script.greet();
+    await script.join(chat, 'lobby');
+    await script.join(chat, 'den');
+    chat.send('lobby', 'x');
+    script.drop();
+    script.clock.turn(1000);
+    chat.on(kind, () => chat.close());
+    const heard = collect(chat, 'message', 'reset', 'state');
+    const hello = script.open();
+    const { on: _, room: __, ...record } = { ...said(1, 'one'), on: 'message' };
+    const recovered = { ...page([], 2), messages: undefined, recovered: true, records: [{ on: 'message', ...record }, { on: 'message', ...said(2, 'two') }] };
+    script.welcome(hello, { rooms: { lobby: recovered, den: page(['y'], 3) } });
+    assert.equal(chat.state, 'closed', kind);
+    assert.equal(script.clock.timerCount, 0, kind);
+    assert.deepEqual(script.sent(), [], kind);
+    assert.equal(heard.filter(({ on }) => on === kind).length, kind === 'state' ? 2 : 1, kind);
+  }
+});
+
+test('a chat that is closed by what it hears says nothing more', async (t) => {
+  const { chat, script } = await meet(t);
+  await script.join(chat, 'lobby');
+  chat.on('typing', () => chat.close());
+  script.clock.turn(20_000); // a heartbeat would be due with the next frame
+  script.say({ on: 'typing', room: 'lobby', user: 'u8', state: 'active' });
+  assert.deepEqual(script.sent(), []);
+});
+
+test('a connection that is not allowed is told, and tried again', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  let isAllowed = false;
+  const WebSocket = class extends script.WebSocket {
+    constructor(...args) {
+      if (!isAllowed) throw new DOMException('not here', 'SecurityError');
+      super(...args);
+    }
+  };
+  for (const token of ['text', () => 'made']) {
+    isAllowed = false;
+    const chat = new Chat('ws://chat.example/', script.options({ WebSocket, token }));
+    t.after(() => chat.close());
+    await settle();
+    assert.deepEqual([chat.state, script.sockets.length], ['waiting', 0]);
+    const errors = collect(chat, 'error');
+    script.clock.turn(chat.retryAt - script.clock.time);
+    await settle();
+    assert.deepEqual(errors.map(({ error }) => error.name), ['SecurityError']);
+    isAllowed = true;
+    script.clock.turn(chat.retryAt - script.clock.time);
+    await settle();
+    assert.equal(script.sockets.splice(0).length, 1);
+    chat.close();
+  }
 });
 
 test('a hello that is refused is the end, with the reason and what is suggested', async (t) => {

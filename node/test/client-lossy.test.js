@@ -72,7 +72,7 @@ async function live(Chat, seed) {
   const clock = new HandClock();
   const server = new LossyServer(random);
   const witnesses = ['ann', 'bob', 'cy'].map((name) => {
-    const options = { name, WebSocket: server.WebSocket, clock, random, history: 5, keptMessageCount: 200, reconnectMaxMs: 2000 };
+    const options = { name, WebSocket: server.WebSocket, clock, random, history: 5, keptMessageCount: 200, reconnectMaxMs: 4000 };
     const witness = new Witness(new Chat('ws://chat.example/', options), server);
     witness.chat.join('lobby');
     return witness;

@@ -281,6 +281,107 @@ test('a message that shows a change which was lost is shown as the log has it', 
   assert.deepEqual(texts(room), ['one', 'two']);
 });
 
+test('a message that shows a change which the log lost before it was told is looked up again', async (t) => {
+  const { script, room } = await enter(t, { texts: ['one'] });
+  // The page shows an edit at 5 that is told to nobody: the log loses it, and goes on behind 3 in a new epoch.
+  script.say(said(4));
+  const shown = { ...message(2, 'edited'), revision: 1 };
+  script.ok(script.one('history'), { records: [{ ...bare(said(2)), message: shown }, bare(said(3))], epoch: EPOCH, offset: 5, more: true });
+  script.one('history');
+  script.drop();
+  const next = bare(said(70_000, 'on', { epoch: LATER, prev: { epoch: EPOCH, offset: 3 } }));
+  script.comeBack({ rooms: { lobby: { ...page([], 70_000, { epoch: LATER }), messages: undefined, recovered: true, records: [next] } } });
+  script.ok(script.one('history'), { ...page([]), messages: [message(1, 'one'), message(2), message(3), next.message], epoch: LATER, offset: 70_000 });
+  assert.deepEqual(room.messages.map(({ text, revision }) => [text, revision]), [['one', undefined], ['m2', undefined], ['m3', undefined], ['on', undefined]]);
+});
+
+test('such a change is noticed, too, where nothing came after it', async (t) => {
+  const { script, room } = await enter(t, { texts: ['one'] });
+  script.say(said(4));
+  const shown = { ...message(2, 'edited'), revision: 1 };
+  script.ok(script.one('history'), { records: [{ ...bare(said(2)), message: shown }, bare(said(3))], epoch: EPOCH, offset: 5, more: true });
+  script.one('history');
+  script.drop();
+  script.comeBack({ rooms: { lobby: { ...page([], 3), messages: undefined, recovered: true, records: [] } } });
+  script.ok(script.one('history'), page(['one', 'm2', 'm3']));
+  assert.deepEqual(texts(room), ['one', 'm2', 'm3']);
+});
+
+test('a stale room that loses its connection before it is looked up is looked up on the next one', async (t) => {
+  const { script, room } = await enter(t);
+  script.say(said(1, 'one'), said(2, 'two'), changed('edit', 3, 1, { text: 'lost' }), { on: 'rollback', room: 'lobby', to: { epoch: EPOCH, offset: 2 } });
+  script.one('history');
+  script.drop();
+  script.comeBack({ rooms: { lobby: { ...page([], 2), messages: undefined, recovered: true, records: [] } } });
+  script.ok(script.one('history'), page(['one', 'two']));
+  assert.deepEqual(texts(room), ['one', 'two']);
+});
+
+test('a loss that shows while a gap is filled is looked up when it is', async (t) => {
+  const { script, room } = await enter(t);
+  script.say(said(1, 'one'), said(2, 'two'), changed('edit', 3, 1, { text: 'lost' }));
+  script.say(said(70_002, 'far', { epoch: LATER }));
+  const records = [said(70_000, 'a', { epoch: LATER, prev: { epoch: EPOCH, offset: 2 } }), said(70_001, 'b', { epoch: LATER }), said(70_002, 'far', { epoch: LATER })];
+  script.ok(script.one('history'), { records: records.map(bare), epoch: LATER, offset: 70_002, more: false });
+  const again = script.one('history');
+  assert.equal(again.after, undefined);
+  script.ok(again, { messages: [message(1, 'one'), message(2, 'two'), ...records.map((record) => record.message)], epoch: LATER, offset: 70_002, more: false });
+  assert.deepEqual(texts(room), ['one', 'two', 'a', 'b', 'far']);
+});
+
+test('a loss that shows while a gap is filled behind which nothing came is looked up, too', async (t) => {
+  const { script } = await enter(t);
+  script.say(said(1, 'one'), said(2, 'two'), changed('edit', 3, 1, { text: 'lost' }));
+  script.say({ on: 'gap', room: 'lobby', from: { epoch: EPOCH, offset: 3 }, to: { epoch: LATER, offset: 70_000 } });
+  const records = [bare(said(70_000, 'a', { epoch: LATER, prev: { epoch: EPOCH, offset: 2 } }))];
+  script.ok(script.one('history'), { records, epoch: LATER, offset: 70_000, more: false });
+  assert.equal(script.one('history').after, undefined);
+});
+
+test('what was held back on a connection that broke is not told on the next one', async (t) => {
+  const { chat, script } = await enter(t, { texts: ['one'] });
+  const heard = collect(chat, 'leave', 'message');
+  script.say(said(3), { on: 'leave', room: 'lobby', user: 'u9', name: 'Dan', member_count: 4 });
+  script.drop();
+  script.comeBack(); // without the room
+  const join = script.one('join');
+  script.ok(join, { ...page([], 3), messages: undefined, room: 'lobby', recovered: true, records: [bare(said(2)), bare(said(3))] });
+  assert.deepEqual(heard.map(({ on }) => on), ['message', 'message']);
+});
+
+test('where a newer page came meanwhile, a record that is older leaves no hole before it', async (t) => {
+  const { chat, script, room } = await enter(t, { texts: ['one'], options: { keptMessageCount: 3 } });
+  script.say(said(6)); // a gap
+  const fill = script.one('history');
+  const newest = chat.history('lobby', { limit: 3 });
+  script.ok(script.one('history'), { messages: [4, 5, 6].map((offset) => message(offset)), epoch: EPOCH, offset: 6, more: true });
+  await newest;
+  script.ok(fill, { records: [2, 3, 4, 5, 6].map((offset) => bare(said(offset))), epoch: EPOCH, offset: 6, more: false });
+  assert.deepEqual(offsets(room.messages), [4, 5, 6]);
+});
+
+test('a log that has nothing behind the position, and a later one of its own, is begun anew', async (t) => {
+  const { chat, script, room } = await enter(t, { texts: ['one'] });
+  const resets = collect(chat, 'reset');
+  script.say(said(5));
+  script.ok(script.one('history'), { records: [], epoch: EPOCH, offset: 5, more: false });
+  script.ok(script.one('history'), page(['five'], 5));
+  assert.deepEqual([resets.length, texts(room), room.position.offset], [1, ['five'], 5]);
+});
+
+test('a gap that the engine will not fill is closed by joining anew, and what was held back comes then', async (t) => {
+  const { chat, script, room } = await enter(t, { texts: ['one'] });
+  const heard = collect(chat, 'message');
+  script.say(said(3));
+  script.refuse(script.one('history'), 'not_available');
+  const join = script.one('join');
+  assert.deepEqual(join.since, { epoch: EPOCH, offset: 1 });
+  script.say(said(4));
+  script.ok(join, { ...page([], 3), messages: undefined, room: 'lobby', recovered: true, records: [bare(said(2)), bare(said(3))] });
+  assert.deepEqual(offsets(heard), [2, 3, 4]);
+  assert.deepEqual(offsets(room.messages), [1, 2, 3, 4]);
+});
+
 // ---- folding
 
 test('edits, deletions and reactions change the messages, as the transcripts show them', async (t) => {

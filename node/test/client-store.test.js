@@ -134,6 +134,30 @@ test('nothing is saved before the store was read, and one save follows the other
   assert.equal(order.at(-1), 'end 2');
 });
 
+test('what was said before the store was read comes behind what it had kept', async (t) => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const kept = { session: null, rooms: [], outbox: [{ request: { do: 'send', room: 'lobby', mid: 'old-1', text: 'old' }, user: null, at: null }] };
+  const chat = new Chat('ws://chat.example/', script.options({ store: { load: async () => kept, save: async () => {} } }));
+  t.after(() => chat.close());
+  chat.send('lobby', 'new');
+  await settle();
+  script.greet();
+  assert.deepEqual(script.sent('send').map(({ text }) => text), ['old', 'new']);
+});
+
+test('a chat that is closed before the store was read leaves the store as it is', async () => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  let saves = 0;
+  const chat = new Chat('ws://chat.example/', script.options({ store: { load: async () => null, save: async () => { saves += 1; } } }));
+  chat.send('lobby', 'x');
+  chat.close();
+  await settle();
+  assert.equal(script.sockets.length, 0);
+  assert.equal(saves, 0);
+});
+
 test('a store that fails is told, and the chat goes on', async (t) => {
   const store = {
     load: async () => { throw new Error('no disk'); },

@@ -201,6 +201,31 @@ test('on rate_limited nothing more is sent until retry_after_ms, and then it goe
   await Promise.all(sends);
 });
 
+test('while something may still be refused, nothing overtakes it', async (t) => {
+  const { chat, script } = await meet(t);
+  for (const text of ['a', 'b']) chat.send('lobby', text);
+  const [a, b] = script.sent('send');
+  script.refuse(a, 'rate_limited', { retry_after_ms: 10 });
+  chat.send('lobby', 'c');
+  script.clock.turn(10);
+  assert.deepEqual(script.sent(), []);
+  script.refuse(b, 'rate_limited', { retry_after_ms: 5 });
+  script.clock.turn(5);
+  assert.deepEqual(script.sent().map(({ text }) => text), ['a', 'b', 'c']);
+});
+
+test('of several waits for the rate the longest counts', async (t) => {
+  const { chat, script } = await meet(t);
+  for (const text of ['a', 'b']) chat.send('lobby', text);
+  const [a, b] = script.sent('send');
+  script.refuse(a, 'rate_limited', { retry_after_ms: 1000 });
+  script.refuse(b, 'rate_limited', { retry_after_ms: 10 });
+  script.clock.turn(999);
+  assert.deepEqual(script.sent(), []);
+  script.clock.turn(1);
+  assert.equal(script.sent().length, 2);
+});
+
 test('what could not be stored is sent again with the same mid', async (t) => {
   const { chat, script } = await meet(t);
   const sent = chat.send('lobby', 'a');
@@ -225,6 +250,20 @@ test('past dedupe_ms a change is uncertain and not sent again', async (t) => {
   assert.equal(chat.outbox.length, 1);
   chat.close();
   assert.equal(await codeOf(waiting), 'uncertain');
+});
+
+test('dedupe_ms counts from the first time that it was sent', async (t) => {
+  const { chat, script } = await meet(t, {}, { limits: { dedupe_ms: 60_000 } });
+  const sent = chat.send('lobby', 'a');
+  script.drop();
+  script.clock.time += 40_000;
+  script.comeBack({ limits: { dedupe_ms: 60_000 } });
+  assert.equal(script.sent('send').length, 1);
+  script.drop();
+  script.clock.time += 40_000;
+  script.comeBack({ limits: { dedupe_ms: 60_000 } });
+  assert.deepEqual(script.sent('send'), []);
+  assert.equal(await codeOf(sent), 'uncertain');
 });
 
 test('just before dedupe_ms it is sent again', async (t) => {

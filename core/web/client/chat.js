@@ -310,7 +310,7 @@ export class Chat {
     tell();
     this.#planRefresh(ok.expires_at, ok.time);
     this.#rooms.resume(new Map(Object.entries(ok.rooms ?? {})));
-    if (this.state === 'open') this.#requests.opened();
+    this.#requests.opened();
     this.#save(true);
   }
 

@@ -111,7 +111,14 @@ export class Line {
 
   #dial(link, token) {
     if (link !== this.#link) return;
-    const socket = (link.socket = new this.#options.WebSocket(this.#url, 'klatsch.v1'));
+    let socket;
+    try {
+      socket = link.socket = new this.#options.WebSocket(this.#url, 'klatsch.v1');
+    } catch (error) {
+      // A page may not be allowed to connect there.
+      this.#owner.failed(error);
+      return this.#lost(link, 1006, error.message);
+    }
     const isPresent = () => link === this.#link;
     socket.onopen = () => isPresent() && this.write(this.#owner.hello(token));
     socket.onmessage = ({ data }) => isPresent() && this.#hear(link, data);
@@ -181,10 +188,7 @@ export class Line {
     const socket = this.#link?.socket;
     this.#link = null;
     this.#timers.disarm('hello', 'beat', 'retry');
-    if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
-      socket.close(1000);
-    }
+    socket?.close(1000);
     this.#owner.broke();
   }
 

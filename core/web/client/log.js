@@ -9,6 +9,7 @@ export class Log {
   isJoined = true;
   isBare = false; // only the position is known, from the store
   isStale = false; // what is kept may show records that the log has lost
+  isAsked = false; // for what is missing of that
   held = null; // while a gap is being filled: what came meanwhile
   topic = '';
   with = undefined;
@@ -40,8 +41,7 @@ export class Log {
     this.position = { epoch, offset };
     if (on === 'message') {
       const { message } = record;
-      // Where a newer page has come meanwhile, what is older than that would leave a hole.
-      if (!(offset < this.entries[0]?.message.offset)) this.put(message, asOf);
+      this.put(message, asOf);
       if (message.user !== self && offset > this.read) this.unread += 1;
     } else if (on === 'edit') {
       this.change(of, offset, (message, entry) => {
@@ -71,14 +71,13 @@ export class Log {
 
   put(message, asOf) {
     const at = this.index(message.offset);
-    const isKnown = this.entries[at]?.message.offset === message.offset;
-    if (isKnown && this.entries[at].until >= asOf) return;
+    if (this.entries[at]?.message.offset === message.offset) return; // and it is kept as it stands now
     const revision = message.revision ?? 0;
     const isChanged = revision > 0 || message.deleted || message.reactions;
     const entry = asOf
       ? { message, edits: revision, until: asOf, touched: asOf }
       : { message, edits: 0, until: 0, touched: isChanged ? Infinity : message.offset };
-    this.entries.splice(at, isKnown ? 1 : 0, entry);
+    this.entries.splice(at, 0, entry);
     this.trim();
   }
 

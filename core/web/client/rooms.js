@@ -40,13 +40,13 @@ export class Rooms {
   }
 
   broke() {
-    for (const log of this.logs.values()) log.held = null;
+    for (const log of this.logs.values()) Object.assign(log, { held: null, isAsked: false });
   }
 
   /** What `join` answers; `isKnown`: the program has seen something of the room before. */
   enter(log, answer, isKnown) {
-    log.held = null;
-    log.isBare ||= isKnown && log.entries.length === 0;
+    Object.assign(log, { held: null, isAsked: false });
+    log.isBare ||= isKnown && log.more && log.entries.length === 0;
     if (answer.records) {
       for (const record of answer.records) this.#inRoom(log, record, answer.offset);
       if (!log.held && answer.more) {
@@ -208,13 +208,22 @@ export class Rooms {
 
   /** Fetches the messages that should be there and are not, or may not be as they stand now. */
   #complete(log) {
-    if (log.isStale) {
-      this.#history(log, {}, () => this.#complete(log), (page) => log.begin(page));
-    } else if (log.isBare || (log.more && log.position.offset > 0 && log.entries.length === 0)) {
-      if (this.#owner.options.history === 0) return;
-      const before = log.entries[0]?.message.offset ?? log.position.offset + 1;
-      this.#history(log, { before }, () => this.#complete(log), (page) => log.prepend(page));
-    }
+    const isEmpty = log.more && log.position.offset > 0 && log.entries.length === 0;
+    const mayAsk = log.isStale || ((log.isBare || isEmpty) && this.#owner.options.history > 0);
+    if (log.isAsked || !mayAsk) return;
+    log.isAsked = true;
+    const { isStale } = log;
+    const before = isStale ? undefined : log.entries[0]?.message.offset ?? log.position.offset + 1;
+    const again = () => {
+      log.isAsked = false;
+      this.#complete(log);
+    };
+    this.#history(log, { before }, again, (page) => {
+      log.isAsked = false;
+      if (isStale) log.begin(page);
+      else log.prepend(page);
+      if (log.isStale) this.#complete(log);
+    });
   }
 
   #history(log, fields, again, done) {

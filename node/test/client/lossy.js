@@ -3,7 +3,6 @@
 // lags, trims, refuses, and answers late. What it did stands in it, so that a test can compare.
 
 const PAGE_COUNT = 5;
-const KEPT_COUNT = 8;
 const LIMIT_MS = 300;
 
 class LossyServer {
@@ -22,6 +21,7 @@ class LossyServer {
 
   constructor(random) {
     this.#random = random;
+    this.keptCount = random() < 0.5 ? 8 : 40;
     const server = this;
     this.WebSocket = class {
       constructor() {
@@ -134,7 +134,7 @@ class LossyServer {
   /** The log forgets its oldest records. */
   trim() {
     const settled = this.records.length - this.#unsettled.length;
-    const count = Math.min(settled, this.records.length - KEPT_COUNT);
+    const count = Math.min(settled, this.records.length - this.keptCount);
     if (count <= 0) return;
     const gone = this.records.splice(0, count);
     const { epoch, offset } = gone.at(-1);

@@ -23,10 +23,11 @@ function seeded(seed) {
 /** Time that stands still until it is turned. */
 class HandClock {
   time = 1_700_000_000_000;
+  skew = 0; // by how much the clock on the wall is wrong
   #timers = new Map();
   #lastId = 0;
 
-  now = () => this.time;
+  now = () => this.time + this.skew;
 
   setTimeout = (act, ms) => {
     this.#timers.set(++this.#lastId, { act, at: this.time + ms });
