@@ -26,7 +26,7 @@ impl NativeSim {
     #[napi(constructor)]
     pub fn new(options: String, seed: f64) -> Result<NativeSim, Failure> {
         guard(|| {
-            let options = options::read(&options, false, false)?;
+            let options = options::read(&options, &[])?;
             let sim = Sim::new(&options, seed as u64).map_err(|error| options::respelt(&error))?;
             Ok(NativeSim { sim: RefCell::new(sim), lines: RefCell::default(), broken: Cell::new(false) })
         })
