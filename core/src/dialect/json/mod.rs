@@ -9,6 +9,8 @@ mod read;
 mod write;
 
 pub(crate) use read::Json;
+#[cfg(test)]
+pub(super) use read::LOOKED_AT;
 pub(crate) use write::{Object, decimal, list, object, text};
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ impl<'a> Json<'a> {
     /// # Errors
     /// Words: what is wrong, and at which byte.
     pub(crate) fn parse(text: &'a str, max_depth: usize) -> Result<Json<'a>, String> {
+        #[cfg(test)]
+        count(text.len());
         let mut checker = Checker { bytes: text.as_bytes(), at: 0 };
         let checked = checker.value(max_depth).and_then(|()| match checker.peek() {
             None => Ok(()),
@@ -132,6 +134,8 @@ fn split(text: &str) -> Option<(Json<'_>, &str)> {
             _ => text[at..].find(|char| matches!(char, ',' | ':' | '}' | ']') || is_blank(char))?,
         };
         if depth == 0 {
+            #[cfg(test)]
+            count(at);
             return Some((Json(&text[..at]), &text[at..]));
         }
     }
@@ -352,4 +356,15 @@ impl Checker<'_> {
             false => Err("a value is expected"),
         }
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many bytes were looked at.
+    pub(in crate::dialect) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+fn count(bytes: usize) {
+    LOOKED_AT.set(LOOKED_AT.get() + bytes);
 }

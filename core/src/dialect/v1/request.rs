@@ -230,7 +230,7 @@ fn within(name: &str, bytes: usize, max: u64) -> Result<(), Error> {
 
 const ACTS: [&str; 8] = ["kick", "mute", "ban", "unban", "slow", "topic", "role", "clear"];
 /// Objects and lists within one another.
-const MAX_DEPTH: usize = 32;
+pub(super) const MAX_DEPTH: usize = 32;
 /// A client's id for what it sends.
 const MAX_MID: usize = 64;
 /// Names of rooms, users and methods. What they may be is for the chat to say; this is what is looked at.

@@ -6,7 +6,9 @@ mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::request::MAX_DEPTH;
 use super::*;
+use crate::dialect::json::LOOKED_AT;
 use crate::error::{Error, ErrorCode};
 use crate::push::reply::Refusal;
 
@@ -83,6 +85,49 @@ fn no_text_harms_the_reader_and_none_costs_more_than_its_length() {
         "{{\"do\":\"hello\",\"resume\":{{\"session\":\"s\",\"rooms\":{{{rooms}\"x\":{{\"epoch\":1,\"offset\":1}}}}}}}}"
     );
     assert!(read(&hello, BOUNDS).is_ok());
+}
+
+/// Texts that are as long as `n` says, and cost a reader much that reads anything more than once.
+fn long_texts(n: usize) -> Vec<String> {
+    let rooms: Vec<String> = (0..n).map(|n| format!("\"r{n}\":{{\"epoch\":1,\"offset\":{n}}}")).collect();
+    let data = |data: String| format!("{{\"id\":1,\"do\":\"tell\",\"room\":\"x\",\"data\":{data}}}");
+    let nested = format!("{}{}", "[".repeat(MAX_DEPTH - 1), "]".repeat(MAX_DEPTH - 1));
+    vec![
+        format!("{{{}\"id\":1,\"do\":\"leave\",\"room\":\"x\"}}", "\"k\":0,".repeat(n)),
+        format!("{{{}\"id\":1,\"do\":\"leave\",\"room\":\"x\"}}", "\"id\":0,".repeat(n)),
+        format!("{{\"do\":\"hello\",\"resume\":{{\"session\":\"s\",\"rooms\":{{{}}}}}}}", rooms.join(",")),
+        format!("{{\"id\":1,\"do\":\"rename\",\"name\":\"{}\"}}", "\\u0041".repeat(n)),
+        format!("{{\"id\":1,\"do\":\"rename\",\"name\":\"{}", "\\".repeat(n)),
+        data(format!("[{}0]", "{\"a\":[1]},".repeat(n))),
+        data(format!("[{}0]", format!("{nested},").repeat(n / MAX_DEPTH))),
+        "[".repeat(n),
+        "{\"a\":".repeat(n),
+        " ".repeat(n),
+        format!("{{\"id\":{}}}", "1".repeat(n)),
+    ]
+}
+
+#[test]
+fn no_byte_is_looked_at_more_often_than_its_depth_in_a_request_asks_for() {
+    for text in long_texts(20_000) {
+        LOOKED_AT.set(0);
+        let _ = read(&text, BOUNDS);
+        let (looked_at, bytes) = (LOOKED_AT.get(), text.len());
+        // Once when the text is checked, and once for each object of a request in which it stands: a position stands in
+        // a room, in rooms, in resume, in the request.
+        assert!(looked_at <= 6 * bytes, "{looked_at} of {bytes} bytes: {}", &text[..40]);
+    }
+}
+
+#[test]
+fn what_is_nested_however_deep_is_refused_with_words() {
+    for open in ["[", "{\"a\":", "[{\"a\":", " [ "] {
+        for text in
+            [open.repeat(10_000), format!("{{\"id\":1,\"do\":\"tell\",\"data\":{}", open.repeat(10_000))]
+        {
+            assert!(answer(&text).unwrap().contains("stand within one another"), "{open}");
+        }
+    }
 }
 
 #[test]
