@@ -3,6 +3,8 @@
 mod adopt;
 mod life;
 pub(crate) mod settings;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod talked;
 
 use std::fmt;
 use std::future::Future;

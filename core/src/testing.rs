@@ -20,6 +20,11 @@ pub fn inflate(bytes: &[u8]) {
     fuzzed::inflate(bytes);
 }
 
+/// Has clients and a host do what the lines say; panics where the conversation breaks a promise.
+pub fn talk(bytes: &[u8]) {
+    let _ = crate::engine::talked::talk(bytes);
+}
+
 /// What a server reads of one client, as a connection does.
 #[derive(Debug, Default)]
 pub struct Texts(Assembly);
