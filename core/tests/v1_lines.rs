@@ -33,6 +33,17 @@ fn next(client: &mut Client) -> Message {
     }
 }
 
+/// What comes next that has this in it.
+fn until(client: &mut Client, part: &str) -> String {
+    loop {
+        match next(client) {
+            Message::Text(text) if text.contains(part) => return text.to_string(),
+            Message::Text(_) => {}
+            other => panic!("{part} comes, not {other:?}"),
+        }
+    }
+}
+
 fn closed(client: &mut Client) -> (u16, String) {
     match next(client) {
         Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
@@ -156,6 +167,38 @@ fn frames_of(texts: impl Iterator<Item = String>) -> Vec<u8> {
         frame
     };
     texts.flat_map(frame).collect()
+}
+
+#[test]
+fn who_blocks_somebody_goes_on_from_the_position_of_a_join_and_sees_no_rollback() {
+    let host = host(options());
+    let mut people = ["Ann", "Bob"].map(|name| {
+        let mut client = talker(&host);
+        for request in
+            [format!("\"do\":\"hello\",\"name\":\"{name}\""), "\"do\":\"join\",\"room\":\"den\"".into()]
+        {
+            client.say(&format!("{{\"id\":1,{request}}}"));
+            assert!(until(&mut client, "\"id\":1").contains("\"ok\""));
+        }
+        client
+    });
+    let [ann, bob] = &mut people;
+    ann.say(r#"{"id":2,"do":"block","user":"u2","on":true}"#);
+    until(ann, r#""id":2"#);
+    for (mid, id) in [("1", 3), ("2", 4)] {
+        bob.say(&format!(
+            "{{\"id\":{id},\"do\":\"send\",\"room\":\"den\",\"mid\":\"{mid}\",\"text\":\"unseen\"}}"
+        ));
+        until(bob, &format!("\"id\":{id}"));
+    }
+    ann.say(r#"{"id":5,"do":"join","room":"den"}"#);
+    let joined = until(ann, r#""id":5"#);
+    assert!(joined.contains("\"offset\":2,\"recovered\":false,\"messages\":[]"), "{joined}");
+    // What comes next comes behind that, so it has no other predecessor to name.
+    ann.say(r#"{"id":6,"do":"send","room":"den","mid":"3","text":"mine"}"#);
+    let mine = until(ann, r#""on":"message""#);
+    assert!(mine.contains("\"offset\":3,\"message\""), "{mine}");
+    host.stop();
 }
 
 #[test]
