@@ -9,6 +9,7 @@ mod frames;
 mod pages;
 mod proxies;
 mod requests;
+mod talk;
 
 // These measure the process by what Linux tells of it.
 #[cfg(target_os = "linux")]
