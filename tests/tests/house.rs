@@ -48,6 +48,9 @@ const WORLD: [&str; 13] = [
     "socket2::",
 ];
 
+/// The task around the chat client's machine, which has time and a socket.
+const CHAT_TASK: [&str; 4] = ["driver.rs", "handle.rs", "options.rs", "shared.rs"];
+
 /// No file of the library and its doors is longer.
 const MAX_LINES: usize = 600;
 
@@ -78,6 +81,22 @@ fn words_and_the_pure_floor_do_not_touch_the_world() {
     let mut wrong = Vec::new();
     for file in library_files(&["core/src"]) {
         if floor_of(&module_of(&file)) > Floor::Pure {
+            continue;
+        }
+        for (line, code) in code_lines(&text(&file)) {
+            for name in WORLD.iter().filter(|name| code.contains(*name)) {
+                wrong.push(format!("{}:{line}: {name}", short(&file)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_chat_clients_machine_does_not_touch_the_world() {
+    let mut wrong = Vec::new();
+    for file in library_files(&["core/src/client/chat"]) {
+        if CHAT_TASK.iter().any(|name| file.ends_with(name)) {
             continue;
         }
         for (line, code) in code_lines(&text(&file)) {
