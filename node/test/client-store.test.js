@@ -175,6 +175,27 @@ test('a store that fails is told, and the chat goes on', async (t) => {
   assert.equal(chat.state, 'open');
 });
 
+test('the classes have exactly what is declared', async () => {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options());
+  script.greet();
+  const room = await script.join(chat, 'lobby');
+  const declared = readFileSync(join(ROOT, 'core', 'web', 'klatsch.d.ts'), 'utf8');
+  const namesIn = (head) => {
+    const body = declared.slice(declared.indexOf(head)).split('\n}\n')[0];
+    return [...body.matchAll(/^  (?:readonly )?(\w+)[(<:]/gm)].map(([, name]) => name).filter((name) => name !== 'constructor');
+  };
+  const namesOf = (thing) => [...Object.getOwnPropertyNames(Object.getPrototypeOf(thing)), ...Object.keys(thing)].filter((name) => name !== 'constructor');
+  assert.deepEqual([...new Set(namesIn('export class Chat '))].sort(), namesOf(chat).sort());
+  const snapshot = namesIn('export interface RoomSnapshot');
+  assert.deepEqual(snapshot.sort(), Object.keys(room.getSnapshot()).sort());
+  assert.deepEqual(namesIn('export interface ChatSnapshot').sort(), Object.keys(chat.getSnapshot()).sort());
+  const ofRoom = [...snapshot, ...namesIn('export interface Room extends')].filter((name) => !['isJoined', 'more', 'with'].includes(name));
+  assert.deepEqual(namesOf(room).filter((name) => name !== 'listeners').sort(), ofRoom.sort());
+  chat.close();
+});
+
 test('it is one file of at most 8 KB when compressed, and depends on nothing', () => {
   const file = readFileSync(join(ROOT, 'core', 'web', 'klatsch.js'));
   const { length } = gzipSync(file, { level: 9 });

@@ -23,6 +23,7 @@ async function open(t, url, options) {
 async function startProxy(t, url) {
   const { port } = new URL(url);
   const sockets = new Set();
+  const fars = new Set();
   let isRefusing = false;
   const server = net.createServer((near) => {
     if (isRefusing) return near.destroy();
@@ -36,6 +37,7 @@ async function startProxy(t, url) {
       });
       socket.pipe(other);
     }
+    fars.add(far);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -49,6 +51,10 @@ async function startProxy(t, url) {
   return {
     url: `ws://127.0.0.1:${server.address().port}`,
     cut,
+    /** Nothing more is read from the engine until it goes on. */
+    stall(on) {
+      for (const far of fars) on ? far.pause() : far.resume();
+    },
     refuse(on) {
       isRefusing = on;
       if (on) cut();
@@ -137,6 +143,37 @@ test('through many cuts everything is said once, and in order', async (t) => {
   }
   for (const events of heard) assert.deepEqual(events.map(({ offset }) => offset), Array.from({ length: 400 }, (_, at) => at + 1));
 });
+
+for (const [what, historyKept, resets] of [['misses nothing', 20_000, 0], ['begins anew where the log does not reach back', 50, 1]]) {
+  test(`who reads too slowly ${what}`, async (t) => {
+    const { engine, url } = await startEngine(t, { historyKept, deflate: false });
+    const proxy = await startProxy(t, url);
+    const ann = await open(t, proxy.url, { name: 'Ann', keptMessageCount: 20_000 });
+    await ann.join('lobby');
+    const heard = remembered(ann, 'message');
+    const anew = remembered(ann, 'reset');
+    proxy.stall(true);
+    // More than sockets and buffers on the way can hold.
+    const text = 'x'.repeat(2000);
+    let count = 0;
+    while (engine.stats().laggingCount === 0) {
+      for (let at = 0; at < 100; at++) engine.broadcast('lobby', `${++count} ${text}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      assert.ok(count < 15_000, 'nobody lags');
+    }
+    for (let at = 0; at < 1000; at++) engine.broadcast('lobby', `${++count} ${text}`);
+    proxy.stall(false);
+    await settled(() => ann.room('lobby').position.offset, count, 'the position');
+    engine.broadcast('lobby', `${++count} and on`);
+    await settled(() => ann.room('lobby').position.offset, count, 'the position');
+    assert.equal(anew.length > 0, resets > 0);
+    const offsets = heard.map(({ offset }) => offset);
+    assert.deepEqual(offsets, [...new Set(offsets)].sort((a, b) => a - b));
+    const kept = ann.room('lobby').messages;
+    assert.deepEqual(kept.map(({ offset }) => offset), Array.from(kept, (_, at) => count - kept.length + 1 + at));
+    if (!resets) assert.deepEqual([offsets.length, kept.length], [count, count]);
+  });
+}
 
 test('a second chat with the same session takes it over, and the first does not come back', async (t) => {
   const { url } = await startEngine(t);

@@ -1,6 +1,8 @@
 // What a page or a program may write with the chat client, and (below @ts-expect-error) what it may not.
 import { Chat, ChatError, indexedDbStore, type ChatEvent, type Message, type RoomSnapshot, type State, type Store } from '../../core/web/klatsch.js';
 
+import { Chat as NodeChat, WebSocket, type CloseEvent } from 'klatsch/client';
+
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function isTrue<T extends true>(): T | void {}
 
@@ -81,3 +83,15 @@ if (room) {
 }
 const error = new ChatError({ message: 'no', name: 'banned', code: 210 });
 if (error.name === 'name_taken') error.suggestion?.length;
+
+// In Node the same, and a WebSocket.
+isTrue<NodeChat extends Chat ? true : false>();
+new NodeChat('ws://127.0.0.1:1337', { name: 'Ann', WebSocket });
+const socket = new WebSocket('ws://127.0.0.1:1337', ['klatsch.v1']);
+socket.onclose = (event: CloseEvent) => event.code;
+socket.onmessage = ({ data }) => data;
+socket.send(new Uint8Array(3));
+// @ts-expect-error texts and bytes
+socket.send({});
+// @ts-expect-error there is no Blob
+socket.binaryType = 'blob';
