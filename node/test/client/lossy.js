@@ -11,6 +11,7 @@ class LossyServer {
   base = null; // the position before the first of them
   chain = new Map(); // every record there ever was: its predecessor
   folded = new Map(); // offset → message
+  survived = new Map(); // offset → record, of all that were not lost
   connections = new Set();
   #random;
   #highest = 0;
@@ -122,6 +123,7 @@ class LossyServer {
   crash() {
     const lost = Math.floor(this.#random() * (this.#unsettled.length + 1));
     const gone = this.records.splice(this.records.length - lost);
+    for (const { offset } of gone) this.survived.delete(offset);
     for (const { user, mid, message } of gone) this.#seen.delete(`${user ?? message.user} ${mid ?? message.mid}`);
     this.#unsettled = [];
     this.folded.clear();
@@ -215,6 +217,7 @@ class LossyServer {
     if (kind === 'send') record.message = { ...position, mid, user, name: user, color: 'red', at: 1, text };
     else Object.assign(record, { of, mid, user, at: 1 }, { edit: { text }, react: { emoji, add }, delete: {} }[kind]);
     this.chain.set(position.offset, top.offset);
+    this.survived.set(position.offset, record);
     this.records.push(record);
     fold(this.folded, record);
     for (const connection of this.connections) {
