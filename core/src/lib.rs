@@ -70,6 +70,10 @@
 //!   turned by hand.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate self as klatsch;
+
+mod broken;
 mod chat;
 pub mod client;
 mod close;

@@ -43,6 +43,8 @@
 
 mod agenda;
 mod audit;
+#[cfg(test)]
+mod broken;
 mod checker;
 mod client;
 mod host;

@@ -35,7 +35,7 @@ fn nothing_is_lost_and_nothing_happens_twice() {
     let count = number("KLATSCH_SEEDS").unwrap_or(u64::MAX);
     let is_bounded = count < u64::MAX;
     let (began, next) = (Instant::now(), AtomicU64::new(FIRST));
-    let (records, acknowledged, run) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let [records, acknowledged, shown, repeated, run] = [const { AtomicU64::new(0) }; 5];
     let broken: Mutex<Option<(u64, String, Vec<String>)>> = Mutex::new(None);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
@@ -52,6 +52,8 @@ fn nothing_is_lost_and_nothing_happens_twice() {
                         Ok(outcome) => {
                             records.fetch_add(outcome.record_count, Ordering::Relaxed);
                             acknowledged.fetch_add(outcome.acknowledged_count, Ordering::Relaxed);
+                            shown.fetch_add(outcome.shown_count, Ordering::Relaxed);
+                            repeated.fetch_add(outcome.repeated_count, Ordering::Relaxed);
                             run.fetch_add(1, Ordering::Relaxed);
                             (outcome.story, outcome.faults.into_iter().map(|(_, words)| words).collect())
                         }
@@ -68,15 +70,16 @@ fn nothing_is_lost_and_nothing_happens_twice() {
     if let Some((seed, story, faults)) = broken.into_inner().expect("nobody panics with it") {
         panic_if_broken(seed, &story, faults);
     }
-    let run = run.into_inner();
+    let (run, shown, repeated) = (run.into_inner(), shown.into_inner(), repeated.into_inner());
     say(&format!(
-        "seeds: {run} run, from {FIRST} to {}: {} records, {} acknowledged changes, {:.1} ms each\n",
+        "seeds: {run} run, from {FIRST} to {}: {} records, {} acknowledged changes, {shown} shown, {repeated} of them again, {:.1} ms each\n",
         FIRST + run - 1,
         records.into_inner(),
         acknowledged.into_inner(),
         began.elapsed().as_secs_f64() * 1_000.0 * threads as f64 / run.max(1) as f64,
     ));
     assert!(run > 0, "there was no time for any story");
+    assert!(repeated * 100 < shown, "{repeated} of {shown} records were shown again to those who had them");
 }
 
 fn panic_if_broken(seed: u64, story: &str, faults: Vec<String>) {

@@ -14,7 +14,7 @@ const FLOORS: [(Floor, &[&str]); 4] = [
     (
         Floor::Words,
         &[
-            "close", "command", "error", "event", "id", "message", "network", "options", "push", "rate",
+            "close", "broken", "command", "error", "event", "id", "message", "network", "options", "push", "rate",
             "stats", "time",
         ],
     ),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::broken::{Broken, is_broken};
 use crate::command::request::{From, Page};
 use crate::error::{Error, ErrorCode};
 use crate::id::{Position, UserId};
@@ -80,7 +81,8 @@ impl Chat {
         // Where a record is left out, the next one says behind which it comes for this reader.
         let mut prev: Option<Position> = None;
         let reach = at.log.after(&room.name, after, &mut |record| {
-            if !sees(reader, record) {
+            let is_left_out = is_broken(Broken::FoldedResume) && record.message().is_none();
+            if is_left_out || !sees(reader, record) {
                 prev = prev.or(record.prev);
                 return true;
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use crate::broken::{Broken, is_broken};
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, Position, RoomName, UserId};
 use crate::message::{Change, Record, Role};
@@ -124,7 +125,11 @@ impl Room {
     /// The log has lost what came after `to`; what comes next is of another epoch.
     pub(crate) fn roll_back(&mut self, to: Position, epoch: u64) {
         self.top = to;
-        self.next = Position { epoch, offset: self.next.offset + MAX_UNSETTLED };
+        let offset = match is_broken(Broken::ReusedOffset) {
+            true => to.offset + 1,
+            false => self.next.offset + MAX_UNSETTLED,
+        };
+        self.next = Position { epoch, offset };
     }
 
     /// What is not as in every room, to be changed.

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IoSlice};
 
 use bytes::Bytes;
 
+use crate::broken::{Broken, is_broken};
 use crate::close::Cause;
 use crate::dialect::v1;
 use crate::event::Dialect;
@@ -141,7 +142,9 @@ impl Shard {
             match connection.transport.send(&slices[..count]) {
                 Ok(sent) => {
                     if connection.took(sent, self.now.ticks_ms, &mut self.tally) {
-                        if let Some(lag) = connection.forget_waiting(&mut self.tally) {
+                        if let Some(lag) = connection.forget_waiting(&mut self.tally)
+                            && !is_broken(Broken::LostWakeUp)
+                        {
                             self.drained.push((slot, connection.id, lag.missing));
                         }
                         return self.drained(slot);

@@ -50,7 +50,7 @@ impl fmt::Display for Fault {
 pub enum Rule {
     /// What was acknowledged stands in the log.
     NothingLost,
-    /// What was sent once stands there once, and a line is shown a record once.
+    /// What was sent once stands there once.
     NothingTwice,
     /// What is shown was sent by somebody.
     NoPhantom,
@@ -95,6 +95,7 @@ pub struct Checker {
     texts: BTreeSet<String>,
     faults: Vec<Fault>,
     record_count: u64,
+    repeated_count: u64,
 }
 
 /// A change that somebody asked for, perhaps several times.
@@ -118,6 +119,11 @@ impl Checker {
     /// How many records lines were shown, each counted for each line.
     pub fn record_count(&self) -> u64 {
         self.record_count
+    }
+
+    /// How many records lines were shown that they had already: a client ignores them by their positions.
+    pub fn repeated_count(&self) -> u64 {
+        self.repeated_count
     }
 
     /// How many changes were acknowledged.
@@ -192,8 +198,9 @@ impl Checker {
             (_, Some(position)) => {
                 let found = stream.follow(room, position, event);
                 self.record_count += 1;
-                if let Err((rule, words)) = found {
-                    self.fault(at_ms, Some(line), rule, words);
+                match found {
+                    Ok(is_repeated) => self.repeated_count += u64::from(is_repeated),
+                    Err((rule, words)) => self.fault(at_ms, Some(line), rule, words),
                 }
                 self.learn(at_ms, line, room, event);
             }

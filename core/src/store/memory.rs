@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use crate::broken::{Broken, is_broken};
 use crate::chat::{Log, Reach, Seen, Sent};
 use crate::command::request::From;
 use crate::id::{Mid, Position, RoomName, UserId};
@@ -279,7 +280,7 @@ impl Log for Memory {
     }
 
     fn seen(&self, room: &RoomName, user: &UserId, mid: &Mid, now_ms: u64) -> Option<Seen> {
-        let seen = self.dedupe.seen(room, user, mid, now_ms)?;
+        let seen = self.dedupe.seen(room, user, mid, now_ms).filter(|_| !is_broken(Broken::NoDedupe))?;
         // Of an earlier log of that name, or lost.
         let kept = self.rooms.get(room)?;
         (seen.position.epoch >= kept.born && kept.lost(seen.position).is_none()).then_some(seen)

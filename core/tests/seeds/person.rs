@@ -60,6 +60,8 @@ struct Held {
     shown: Shown,
     /// Changes up to this offset are in it.
     as_of: u64,
+    /// It was shown with so many edits whose records are still to come.
+    ahead: u64,
 }
 
 #[derive(Debug)]
@@ -134,7 +136,7 @@ impl Person {
         self.change(match what {
             "edit" => json!({"do": "edit", "room": room, "offset": offset, "text": text}),
             "delete" => json!({"do": "delete", "room": room, "offset": offset}),
-            _ => json!({"do": "react", "room": room, "offset": offset, "emoji": "👍", "add": text.len() % 2 == 0}),
+            _ => json!({"do": "react", "room": room, "offset": offset, "emoji": "👍", "add": text.len().is_multiple_of(2)}),
         });
     }
 
@@ -516,13 +518,18 @@ impl Room {
         } else if let Some(held) = record["of"].as_u64().and_then(|of| self.held.get_mut(&of))
             && held.as_of < at.offset
         {
-            held.shown.apply(record);
+            match record["on"] == "edit" && held.ahead > 0 {
+                true => held.ahead -= 1,
+                false => held.shown.apply(record),
+            }
         }
     }
 
     fn hold(&mut self, message: &Value, as_of: u64) {
         let shown = Shown::of(message).expect("a message has its place and its author");
-        self.held.insert(shown.position.offset, Held { shown, as_of });
+        // What was missed for a while comes as records, whose messages are shown as they stand.
+        let ahead = if as_of == shown.position.offset { shown.revision } else { 0 };
+        self.held.insert(shown.position.offset, Held { shown, as_of, ahead });
     }
 }
 

@@ -18,6 +18,9 @@ pub(crate) struct Outcome {
     pub(crate) story: String,
     /// How many records the logs have in the end.
     pub(crate) record_count: u64,
+    /// How many records lines were shown, and how many of them again.
+    pub(crate) shown_count: u64,
+    pub(crate) repeated_count: u64,
     /// How many changes were acknowledged.
     pub(crate) acknowledged_count: u64,
 }
@@ -350,7 +353,11 @@ impl Story {
                 let request = match what {
                     "edit" => Request::Edit { room, offset, text },
                     "delete" => Request::Delete { room, offset, reason: None },
-                    _ => Request::React { room, offset, emoji: "👍".into(), add: text.len() % 2 == 0 },
+                    _ => {
+                        Request::React {
+                            room, offset, emoji: "👍".into(), add: text.len().is_multiple_of(2)
+                        }
+                    }
                 };
                 self.sim.request(client, request);
             }
@@ -504,8 +511,15 @@ impl Story {
         }
         let mut faults = self.faults;
         faults.extend(self.sim.faults().iter().map(|fault| (fault.rule, fault.to_string())));
-        let acknowledged_count = self.sim.checker().map_or(0, |checker| checker.acknowledged_count());
-        Outcome { faults, story: self.text, record_count, acknowledged_count }
+        let checker = self.sim.checker().expect("it is watched");
+        Outcome {
+            faults,
+            record_count,
+            shown_count: checker.record_count(),
+            repeated_count: checker.repeated_count(),
+            acknowledged_count: checker.acknowledged_count(),
+            story: self.text,
+        }
     }
 }
 

@@ -42,18 +42,22 @@ impl Stream {
         self.mids.contains(mid)
     }
 
-    /// A record has come.
+    /// A record has come. Gives whether it is one that the line had already, as one that lagged may be shown again:
+    /// its position says so, and it is to be ignored.
     pub(super) fn follow(
         &mut self,
         room: &str,
         position: Position,
         event: &Value,
-    ) -> Result<(), (Rule, String)> {
+    ) -> Result<bool, (Rule, String)> {
         let Some(at) = self.rooms.get_mut(room) else {
             return Err((Rule::NoPhantom, format!("{room}: {position} is shown to one who is not there")));
         };
+        if position <= *at {
+            return Ok(true);
+        }
         let before = std::mem::replace(at, position);
-        follows(room, before, position, event)
+        follows(room, before, position, event).map(|()| false)
     }
 }
 
