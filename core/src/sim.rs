@@ -40,6 +40,43 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The chat clients of this library ([`client::chat`](crate::client::chat)) fly in it, too; and a [`Checker`] watches what
+//! their lines carry: nothing lost, nothing twice, nothing left out in silence.
+//!
+//! ```
+//! use klatsch::Options;
+//! use klatsch::client::chat::{Post, Request, Settings};
+//! use klatsch::sim::{Link, Sim};
+//!
+//! # fn main() -> Result<(), klatsch::Error> {
+//! let mut sim = Sim::new(&Options::new(), 7)?;
+//! sim.watch();
+//! let ann = sim.client(Settings::new().name("Ann"), Link::new())?;
+//! let bob = sim.client(Settings::new().name("Bob"), Link::new().delay_ms(50, 200))?;
+//! for client in [ann, bob] {
+//!     sim.request(client, Request::Join { room: "lobby".into(), history: None, since: None });
+//! }
+//! sim.advance(1_000);
+//!
+//! let line = sim.line_of(bob).expect("Bob is connected");
+//! sim.cut(line);
+//! sim.request(bob, Request::Send(Post::to_room("lobby", "I am in a tunnel")));
+//! sim.request(ann, Request::Send(Post::to_room("lobby", "Bob?")));
+//! sim.advance(60_000);
+//!
+//! // He has come back by himself, and everybody agrees.
+//! let texts = |client| -> Vec<_> {
+//!     let room = sim.machine(client).room("lobby").expect("both are there");
+//!     room.messages().map(|message| message.text.clone().unwrap_or_default()).collect()
+//! };
+//! assert_eq!(texts(ann), ["Bob?", "I am in a tunnel"]);
+//! assert_eq!(texts(bob), texts(ann));
+//! sim.judge(&["lobby"]);
+//! assert_eq!(sim.faults(), []);
+//! # Ok(())
+//! # }
+//! ```
 
 mod agenda;
 mod audit;

@@ -131,3 +131,53 @@ test('what is no option, no line and no socket is refused with words', () => {
   assert.throws(() => sim.cut({}), { code: 'invalid_argument' });
   assert.throws(() => new sim.WebSocket('ws://localhost/', 'a b').url && sim.cut(null), { code: 'invalid_argument' });
 });
+
+/** Chat clients that come back quickly, in the lobby. */
+async function talkers(sim, ...names) {
+  const { Chat } = await import('../client.mjs');
+  const { WebSocket, clock, random } = sim;
+  const chats = names.map((name) => new Chat('ws://localhost/', { name, WebSocket, clock, random, reconnectMaxMs: 2_000 }));
+  for (const chat of chats) chat.join('lobby');
+  await sim.advance(2_000);
+  return chats;
+}
+
+const texts = (chat) => chat.room('lobby').messages.map(({ text }) => text);
+
+test('chat clients come back over cut and hung lines, and nothing is lost or said twice', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const sim = new Sim({ seed, options: { messageRate: 0 }, link: { delayMs: [1, 300] } });
+    const [ann, bob, cy] = await talkers(sim, 'Ann', 'Bob', 'Cy');
+    const sent = [];
+    for (let at = 0; at < 30; at++) {
+      const chat = [ann, bob, cy][Math.floor(sim.random() * 3)];
+      const dice = sim.random();
+      const socket = sim.sockets[Math.floor(sim.random() * sim.sockets.length)];
+      if (dice < 0.1 && socket) sim.cut(socket);
+      else if (dice < 0.15 && socket) sim.hang(socket);
+      else if (dice < 0.18) sim.restart({ clean: sim.random() < 0.5 });
+      else sent.push(chat.send('lobby', `message ${at}`));
+      await sim.advance(Math.floor(sim.random() * 1_500));
+    }
+    sim.sockets.forEach((socket) => sim.heal(socket));
+    await sim.advance(120_000);
+    const positions = await Promise.all(sent);
+    assert.equal(new Set(positions.map(({ offset }) => offset)).size, sent.length, `seed ${seed}`);
+    assert.equal(texts(ann).length, sent.length, `seed ${seed}`);
+    assert.deepEqual([texts(bob), texts(cy)], [texts(ann), texts(ann)], `seed ${seed}`);
+    assert.deepEqual(sim.judge('lobby'), [], `seed ${seed}`);
+  }
+});
+
+test('a slow reader has everything in the end', async () => {
+  const sim = new Sim({ seed: 3, options: { messageRate: 0, lagBytes: 4_096 } });
+  const [ann, bob] = await talkers(sim, 'Ann', 'Bob');
+  sim.slow(sim.sockets[1], 500);
+  for (let at = 0; at < 100; at++) ann.send('lobby', `${at} ${'x'.repeat(200)}`);
+  await sim.advance(10_000);
+  assert.ok(texts(bob).length < 100);
+  sim.slow(sim.sockets[1], Infinity);
+  await sim.advance(10_000);
+  assert.deepEqual(texts(bob), texts(ann));
+  assert.deepEqual(sim.judge('lobby'), []);
+});
