@@ -17,10 +17,9 @@ class Sim {
 
   constructor(fields = {}) {
     const { seed, options, link } = readFields('Sim', fields, { seed: 1, options: {}, link: {} });
-    const { json, admit, maySend } = readOptions(options);
-    if (admit !== undefined || maySend !== undefined) {
-      throw new KlatschError('invalid_option', 'a Sim asks nobody: admit and maySend are for an Engine');
-    }
+    const { json, ...others } = readOptions(options);
+    const [name] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+    if (name !== undefined) throw new KlatschError('invalid_option', `a Sim asks nobody: ${name} is for an Engine`);
     this.#native = call(() => new native.NativeSim(json, wholeNumber('seed', seed)));
     this.link = link;
     this.WebSocket = socketClass(this, (socket, line) => {

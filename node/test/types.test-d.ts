@@ -14,8 +14,23 @@ import {
   type Stats,
 } from 'klatsch';
 
+import { Sim, type SimSocket } from 'klatsch/sim';
+
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function isTrue<T extends true>(): T | void {}
+
+// The simulator.
+const sim = new Sim({ seed: 7, options: { history: 5 }, link: { delayMs: [1, 300], readsAt: 1_000 } });
+isTrue<Equal<typeof sim.now, number>>();
+const socket: SimSocket = new sim.WebSocket('ws://localhost/', 'klatsch.v1');
+sim.cut(socket);
+sim.restart({ clean: false, downMs: 100 });
+isTrue<Equal<ReturnType<typeof sim.advance>, Promise<void>>>();
+isTrue<Equal<ReturnType<typeof sim.judge>, string[]>>();
+// @ts-expect-error it asks nobody
+new Sim({ options: { admit: () => true } });
+// @ts-expect-error a socket
+sim.cut('socket');
 
 // Options.
 new Engine();
