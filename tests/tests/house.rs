@@ -14,8 +14,8 @@ const FLOORS: [(Floor, &[&str]); 4] = [
     (
         Floor::Words,
         &[
-            "close", "broken", "command", "error", "event", "id", "message", "network", "options", "push", "rate",
-            "stats", "time",
+            "close", "broken", "command", "error", "event", "id", "message", "network", "options", "push",
+            "rate", "stats", "time",
         ],
     ),
     (Floor::Pure, &["chat", "dialect", "fanout", "wire"]),
