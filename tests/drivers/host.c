@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FIELDS = 8 };
+enum { MAX_FIELDS = 12, MAX_ROOMS = 8 };
 
 static klatsch_options_t *options;
 static klatsch_engine_t *engine;
@@ -89,6 +89,34 @@ static const char *dialect_name(uint32_t dialect)
     return dialect < sizeof names / sizeof *names ? names[dialect] : "";
 }
 
+static void put_question(const klatsch_event_t *event)
+{
+    static const char *const names[] = {"", "admit", "may_send", "may_join", "call"};
+    put_name(event->subject < sizeof names / sizeof *names ? names[event->subject] : "");
+    put_number(event->connection);
+    switch (event->subject) {
+    case KLATSCH_SUBJECT_ADMIT:
+        put_name(dialect_name(event->dialect));
+        put(event->room);
+        put(event->path);
+        put(event->name);
+        put(event->token);
+        break;
+    case KLATSCH_SUBJECT_CALL:
+        put(event->user);
+        put(event->name);
+        put(event->method);
+        put_bytes((const char *)event->data, event->data_length);
+        break;
+    default:
+        put(event->room);
+        put(event->user);
+        put(event->name);
+        if (event->subject == KLATSCH_SUBJECT_MAY_SEND)
+            put(event->text);
+    }
+}
+
 static void put_event(const klatsch_event_t *event)
 {
     switch (event->kind) {
@@ -129,6 +157,12 @@ static void put_event(const klatsch_event_t *event)
         put(event->name);
         put(event->text);
         break;
+    case KLATSCH_EVENT_AWAY:
+        put_name("away");
+        put(event->user);
+        put(event->message->name);
+        put(event->text);
+        break;
     case KLATSCH_EVENT_RECEIVED:
         put_name("received");
         put_number(event->connection);
@@ -148,18 +182,7 @@ static void put_event(const klatsch_event_t *event)
     case KLATSCH_EVENT_QUESTION:
         put_name("question");
         put_number(event->question);
-        put_name(event->subject == KLATSCH_SUBJECT_ADMIT ? "admit" : "may_send");
-        put_number(event->connection);
-        if (event->subject == KLATSCH_SUBJECT_ADMIT) {
-            put_name(dialect_name(event->dialect));
-            put(event->room);
-            put(event->path);
-        } else {
-            put(event->room);
-            put(event->user);
-            put(event->name);
-            put(event->text);
-        }
+        put_question(event);
         break;
     case KLATSCH_EVENT_RECEIPT:
         put_name("receipt");
@@ -259,6 +282,8 @@ static void do_option(char **field)
         { "adopt_only", klatsch_options_adopt_only }, { "tutorial", klatsch_options_tutorial },
         { "page", klatsch_options_page }, { "require_origin", klatsch_options_require_origin },
         { "deflate", klatsch_options_deflate }, { "ask_admit", klatsch_options_ask_admit }, { "ask_may_send", klatsch_options_ask_may_send },
+        { "ask_may_join", klatsch_options_ask_may_join }, { "ask_call", klatsch_options_ask_call },
+        { "repeat_given_names", klatsch_options_repeat_given_names }, { "v1", klatsch_options_v1 },
         { "receipts", klatsch_options_receipts },
     };
     static const struct {
@@ -372,6 +397,102 @@ static void do_kick(char **field)
     just_reply(klatsch_engine_kick(engine, number(field[0]), TEXT(field[1]), &error));
 }
 
+static void do_tell_user(char **field)
+{
+    just_reply(klatsch_engine_tell_user(engine, TEXT(field[0]), TEXT(field[1]), &error));
+}
+
+static void do_join(char **field)
+{
+    just_reply(klatsch_engine_join(engine, TEXT(field[0]), TEXT(field[1]), &error));
+}
+
+static void do_leave(char **field)
+{
+    just_reply(klatsch_engine_leave(engine, TEXT(field[0]), TEXT(field[1]), &error));
+}
+
+// The number of a name in a list that ends with NULL, counted from 1; 0: it is not there.
+static uint32_t place_of(const char *name, const char *const *names)
+{
+    for (uint32_t i = 0; names[i]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i + 1;
+    return 0;
+}
+
+static uint32_t role_of(const char *name)
+{
+    static const char *const ROLES[] = { "owner", "moderator", "member", "guest", NULL };
+    return place_of(name, ROLES);
+}
+
+static uint64_t seconds_of(const char *field)
+{
+    return *field ? number(field) : KLATSCH_FOR_GOOD;
+}
+
+static void do_moderate(char **field)
+{
+    static const char *const ACTS[] = { "kick", "mute", "ban", "unban", "slow", "topic", "role", "clear", NULL };
+    klatsch_moderation_t act = { .size = sizeof act, .act = place_of(field[1], ACTS) };
+    klatsch_position_t position = { 0, 0 };
+    if (*field[2])
+        act.user = (klatsch_text_t){ TEXT(field[2]) };
+    act.seconds = seconds_of(field[3]);
+    act.topic = (klatsch_text_t){ TEXT(field[3]) };
+    act.role = role_of(field[3]);
+    klatsch_code_t code = klatsch_engine_moderate(engine, TEXT(field[0]), &act, &position, &error);
+    reply_position(code, position);
+}
+
+static uint32_t choice(const char *field)
+{
+    return !*field ? KLATSCH_AS_IT_IS : strcmp(field, "true") == 0 ? KLATSCH_YES : KLATSCH_NO;
+}
+
+static void do_set_room(char **field)
+{
+    klatsch_room_options_t set = { .size = sizeof set, .is_private = choice(field[1]), .is_read_only = choice(field[2]) };
+    set.max_member_count = *field[3] && number(field[3]) == 0 ? KLATSCH_NO_LIMIT : number(field[3]);
+    set.history_kept = number(field[4]);
+    just_reply(klatsch_engine_set_room(engine, TEXT(field[0]), &set, &error));
+}
+
+// Reads USER NAME ROLE ROOMS EXPIRES_AT_MS, with commas between the rooms, which are cut apart in place.
+static klatsch_admission_t admission_of(char **field, klatsch_text_t *rooms)
+{
+    klatsch_admission_t admission = {
+        .size = sizeof admission, .role = role_of(field[2]), .user = { TEXT(field[0]) }, .name = { TEXT(field[1]) },
+        .rooms = rooms, .expires_at_ms = number(field[4]),
+    };
+    for (char *rest = field[3], *room; *field[3] && admission.room_count < MAX_ROOMS && (room = strsep(&rest, ","));)
+        rooms[admission.room_count++] = (klatsch_text_t){ TEXT(room) };
+    return admission;
+}
+
+static void do_ticket(char **field)
+{
+    char ticket[KLATSCH_TICKET_BYTES];
+    klatsch_text_t rooms[MAX_ROOMS];
+    klatsch_admission_t admission = admission_of(field + 1, rooms);
+    klatsch_code_t code = klatsch_engine_ticket(engine, &admission, number(field[0]), ticket, sizeof ticket, &error);
+    reply(code);
+    if (code == KLATSCH_OK)
+        put_name(ticket);
+    end();
+}
+
+static void do_ban(char **field)
+{
+    just_reply(klatsch_engine_ban(engine, TEXT(field[0]), seconds_of(field[1]), &error));
+}
+
+static void do_ban_address(char **field)
+{
+    just_reply(klatsch_engine_ban_address(engine, TEXT(field[0]), seconds_of(field[1]), &error));
+}
+
 static void do_rooms(char **field)
 {
     (void)field;
@@ -445,17 +566,19 @@ static void do_answer(char **field)
 {
     uint32_t verdict = 0;
     const char *text = field[2];
+    klatsch_text_t rooms[MAX_ROOMS];
     klatsch_admission_t admission = { .size = sizeof admission };
     if (strcmp(field[1], "allow") == 0)
         verdict = KLATSCH_ALLOW;
     if (strcmp(field[1], "rewrite") == 0)
         verdict = KLATSCH_REWRITE;
+    if (strcmp(field[1], "answer") == 0)
+        verdict = KLATSCH_ANSWER;
     if (strcmp(field[1], "refuse") == 0)
         verdict = KLATSCH_REFUSE;
     if (strcmp(field[1], "allow_as") == 0) {
         verdict = KLATSCH_ALLOW_AS;
-        admission.user = (klatsch_text_t){ TEXT(field[2]) };
-        admission.name = (klatsch_text_t){ TEXT(field[3]) };
+        admission = admission_of(field + 2, rooms);
     }
     just_reply(klatsch_engine_answer(engine, number(field[0]), verdict, TEXT(text), &admission, &error));
 }
@@ -476,12 +599,20 @@ static const struct {
     { "tell_all", 2, do_tell_all },       // text|binary DATA
     { "send", 3, do_send },               // ROOM USER TEXT: ok OFFSET
     { "kick", 2, do_kick },               // CONNECTION REASON
+    { "tell_user", 2, do_tell_user },     // USER TEXT
+    { "moderate", 4, do_moderate },       // ROOM ACT USER VALUE: ok OFFSET
+    { "join", 2, do_join },               // ROOM USER
+    { "leave", 2, do_leave },             // ROOM USER
+    { "set_room", 5, do_set_room },       // ROOM PRIVATE READ_ONLY MAX_MEMBER_COUNT HISTORY_KEPT
+    { "ticket", 6, do_ticket },           // TTL_MS USER NAME ROLE ROOMS EXPIRES_AT_MS: ok TICKET
+    { "ban", 2, do_ban },                 // USER SECONDS
+    { "ban_address", 2, do_ban_address }, // ADDRESS SECONDS
     { "rooms", 0, do_rooms },             // ok (NAME MEMBER_COUNT OFFSET)...
     { "members", 1, do_members },         // ROOM: ok (USER NAME COLOR CONNECTION_COUNT)...
     { "member_count", 1, do_member_count }, // ROOM: ok COUNT
     { "history", 3, do_history },         // ROOM BEFORE LIMIT: ok (OFFSET NAME TEXT)...
     { "stats", 0, do_stats },             // ok CONNECTION_COUNT HANDSHAKE_COUNT LAGGING_COUNT ROOM_COUNT
-    { "answer", 2, do_answer },           // QUESTION allow | allow_as USER NAME | rewrite TEXT | refuse REASON
+    { "answer", 2, do_answer },           // QUESTION allow | allow_as ADMISSION | rewrite TEXT | answer JSON | refuse REASON
 };
 
 // Splits a line at its tabs and takes the escapes out of each field, in place. Missing fields are empty.

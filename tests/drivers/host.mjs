@@ -35,7 +35,15 @@ function ask(subject, ...fields) {
 
 const handlers = {
   ask_admit: {
-    admit: ({ connection, dialect, room, path }) => ask('admit', connection, dialect, room, path),
+    admit: ({ connection, dialect, room, path, name, token }) =>
+      ask('admit', connection, dialect, room, path, name, token),
+  },
+  ask_may_join: {
+    mayJoin: ({ connection, room, user, name }) => ask('may_join', connection, room, user, name),
+  },
+  ask_call: {
+    call: ({ connection, user, name, method, data }) =>
+      ask('call', connection, user, name, method, JSON.stringify(data)),
   },
   ask_may_send: {
     maySend: ({ connection, room, user, name, text }) => ask('may_send', connection, room, user, name, text),
@@ -49,6 +57,7 @@ const events = {
   joined: ({ room, connection, user, name, memberCount }) => [room, connection, user, name, memberCount],
   left: ({ room, connection, user, name, memberCount }) => [room, connection, user, name, memberCount],
   message: ({ connection, room, position, user, name, text }) => [connection, room, position.offset, user, name, text],
+  away: ({ user, message }) => [user, message.name, message.text],
   received: ({ connection, data }) =>
     typeof data === 'string' ? [connection, 'text', data] : [connection, 'binary', data.toString('hex')],
   disconnected: ({ connection, code, reason }) => [connection, code, reason],
@@ -61,9 +70,30 @@ const events = {
   stopped: () => [],
 };
 
+/** `undefined`: it is left out. */
+const given = (field, read = (text) => text) => (field === '' ? undefined : read(field));
+
+const admission = (user, name, role, rooms, expiresAtMs) => ({
+  user: given(user),
+  name,
+  role: given(role),
+  rooms: given(rooms, (text) => text.split(',')),
+  expiresAtMs: given(expiresAtMs, Number),
+});
+
+/** What each act has beside its user. */
+const values = {
+  mute: (value) => ({ seconds: given(value, Number) }),
+  ban: (value) => ({ seconds: given(value, Number) }),
+  slow: (value) => ({ seconds: Number(value) }),
+  topic: (value) => ({ topic: value }),
+  role: (value) => ({ role: value }),
+};
+
 const verdicts = {
   allow: () => true,
-  allow_as: (user, name) => (user === '' ? { name } : { user, name }),
+  allow_as: (...fields) => admission(...fields),
+  answer: (json) => JSON.parse(json),
   rewrite: (text) => text,
   refuse: (reason) => ({ refuse: reason }),
 };
@@ -107,6 +137,24 @@ const commands = {
   tell_all: (kind, data) => [engine.tellAll(payload(kind, data))],
   send: (room, user, text) => [engine.send(room, user, text).offset],
   kick: (connection, reason) => [engine.kick(Number(connection), reason)],
+  tell_user: (user, text) => [engine.tellUser(user, text)],
+  moderate: (room, act, user, value) =>
+    [engine.moderate(room, { act, user: given(user), ...values[act]?.(value) }).offset],
+  join: (room, user) => [engine.join(room, user)],
+  leave: (room, user) => [engine.leave(room, user)],
+  set_room(room, isPrivate, readOnly, maxMemberCount, historyKept) {
+    const isTrue = (text) => text === 'true';
+    engine.setRoom(room, {
+      private: given(isPrivate, isTrue),
+      readOnly: given(readOnly, isTrue),
+      maxMemberCount: given(maxMemberCount, Number),
+      historyKept: given(historyKept, Number),
+    });
+    return [];
+  },
+  ticket: (ttlMs, ...fields) => [engine.ticket(admission(...fields), Number(ttlMs))],
+  ban: (user, seconds) => [engine.ban(user, given(seconds, Number))],
+  ban_address: (address, seconds) => [engine.banAddress(address, given(seconds, Number))],
   rooms: () => engine.rooms().flatMap(({ name, memberCount, position }) => [name, memberCount, position.offset]),
   members: (room) =>
     engine.members(room).flatMap(({ user, name, color, connectionCount }) => [user, name, color, connectionCount]),

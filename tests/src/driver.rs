@@ -33,13 +33,18 @@ pub trait Door {
     /// | `broadcast ROOM TEXT` · `send ROOM USER TEXT` | offset |
     /// | `broadcast_all TEXT` | |
     /// | `tell CONNECTION KIND DATA` · `tell_room ROOM KIND DATA` · `tell_all KIND DATA` (`text`, or `binary` in hexadecimal) | |
-    /// | `kick CONNECTION REASON` | |
+    /// | `kick CONNECTION REASON` · `tell_user USER TEXT` | |
+    /// | `moderate ROOM ACT USER VALUE` (seconds, topic or role; empty: none, for good) | offset |
+    /// | `join ROOM USER` · `leave ROOM USER` | |
+    /// | `set_room ROOM PRIVATE READ_ONLY MAX_MEMBER_COUNT HISTORY_KEPT` (empty: as it is) | |
+    /// | `ticket TTL_MS USER NAME ROLE ROOMS EXPIRES_AT_MS` (rooms with commas; empty: left out) | ticket |
+    /// | `ban USER SECONDS` · `ban_address ADDRESS SECONDS` (empty: for good) | |
     /// | `rooms` | (name, member count, offset)… |
     /// | `members ROOM` | (user, name, color, connection count)… |
     /// | `member_count ROOM` | count |
     /// | `history ROOM BEFORE LIMIT` | (offset, name, text)… |
     /// | `stats` | connection count, handshake count, lagging count, room count |
-    /// | `answer QUESTION VERDICT…` (`allow`, `allow_as USER NAME`, `rewrite TEXT`, `refuse REASON`) | |
+    /// | `answer QUESTION VERDICT…` (`allow`, `allow_as USER NAME ROLE ROOMS EXPIRES_AT_MS`, `rewrite TEXT`, `answer JSON`, `refuse REASON`) | |
     ///
     /// # Errors
     /// The engine's own error.
@@ -57,10 +62,14 @@ pub trait Door {
     /// | `named` | connection, user, name, color |
     /// | `joined`, `left` | room, connection, user, name, member count |
     /// | `message` | connection or empty, room, offset, user, name, text |
+    /// | `away` | user, the author's name, text |
     /// | `received` | connection, `text` or `binary`, data |
     /// | `disconnected` | connection, code, reason |
     /// | `refused` | connection or empty, code name |
-    /// | `question` | id, `admit`, connection, dialect, room, path; or id, `may_send`, connection, room, user, name, text |
+    /// | `question` | id, `admit`, connection, dialect, room, path, name, token |
+    /// | | id, `may_join`, connection, room, user, name |
+    /// | | id, `may_send`, connection, room, user, name, text |
+    /// | | id, `call`, connection, user, name, method, data |
     /// | `receipt` | room, offset, connection count, sent count, queued count, lagging count |
     /// | `missed` | count |
     /// | `degraded`, `error` | code name |

@@ -38,6 +38,8 @@ fn is_chat(act: &Act) -> bool {
             }
             ClientAct::IsRefused { status, .. } => *status == 403,
             ClientAct::Opens { .. } | ClientAct::Sends(_) | ClientAct::Gets(_) => false,
+            // What v1 clients see is JSON, which the chat does not know.
+            ClientAct::SaysHello { .. } | ClientAct::SaysHelloWith { .. } => false,
             _ => true,
         },
         Act::Host { act, .. } => !matches!(

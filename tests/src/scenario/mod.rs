@@ -90,6 +90,18 @@ pub enum ClientAct {
     Drops,
     /// `ann returns`: comes back as she came.
     Returns,
+    /// `Ann says hello` and `Ann says hello as "Ann"`: comes by `klatsch.v1`, and is welcomed.
+    SaysHello { name: Option<String> },
+    /// `Ann says hello with {"token":"t"}`: the same with these fields, and waits for no answer.
+    SaysHelloWith { fields: Json },
+    /// `Ann asks {"do":"leave","room":"lobby"}`: a request with the next number as its id.
+    Asks { request: Json },
+    /// `Ann is answered {"offset":5}`: the reply to the oldest request that had none, which is the next she gets.
+    IsAnswered { ok: Json },
+    /// `Ann is answered error not_member "words"`
+    IsAnsweredError(ExpectedError),
+    /// `Ann gets {"on":"typing",…}`: the next document.
+    GetsJson { document: Json },
     /// `ann is closed with 1008` and `ann is closed with 1008 "spam"`
     IsClosedWith { code: u16, reason: Option<String> },
 }
@@ -106,6 +118,10 @@ pub struct Heard {
     /// The text as it was typed.
     pub text: String,
 }
+
+/// An object or a list, as it stands in the file. In it `"$x"` is what `x` was bound to, or binds it, and `"..."` is
+/// anything.
+pub type Json = String;
 
 /// One whole message of a raw connection, or of `tell`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +151,22 @@ pub enum HostAct {
     TellsEveryone { payload: Payload },
     /// `host sends lobby as ann-1 "one"`
     Sends { room: String, user: String, text: String },
+    /// `host tells user $Ann "one"`
+    TellsUser { user: String, text: String },
+    /// `host moderates lobby {"act":"mute","user":"$Ann","seconds":5}`
+    Moderates { room: String, act: Json },
+    /// `host puts $Ann into lobby`
+    Puts { user: String, room: String },
+    /// `host takes $Ann out of lobby`
+    Takes { user: String, room: String },
+    /// `host sets lobby {"private":true}`
+    Sets { room: String, options: Json },
+    /// `host makes ticket $t {"name":"Ann"} for 60000 ms`
+    MakesTicket { variable: String, admission: Json, ttl_ms: u64 },
+    /// `host bans $Ann` and `host bans $Ann for 60 s`
+    Bans { user: String, seconds: Option<u64> },
+    /// `host bans address 127.0.0.1` and `host bans address 127.0.0.1 for 60 s`
+    BansAddress { address: String, seconds: Option<u64> },
     /// `host kicks ann "spam"`
     Kicks { who: String, reason: String },
     /// `host answers allow`, `host answers allow as ann-1 "Ann"` (`-`: the engine gives the id),
@@ -165,7 +197,14 @@ pub struct ExpectedError {
 #[allow(missing_docs)]
 pub enum Verdict {
     Allow,
-    AllowAs { user: Option<String>, name: String },
+    AllowAs {
+        user: Option<String>,
+        name: String,
+    },
+    /// `host answers as {"name":"Ann","role":"owner"}`
+    AllowAsAdmission(Json),
+    /// `host answers with {"degrees":-3.5}`
+    Answer(Json),
     Rewrite(String),
     Refuse(String),
 }
@@ -176,6 +215,12 @@ pub enum Verdict {
 pub enum QuestionPattern {
     /// `host is asked to admit ann`
     Admit { who: String },
+    /// `host is asked to admit Ann with {"name":"Ann","token":null}`
+    AdmitWith { who: String, fields: Json },
+    /// `host is asked whether Ann may join lobby`
+    MayJoin { who: String, room: String },
+    /// `host is asked by Ann to weather ["Wien"]`: a call, its method and its data.
+    Call { who: String, method: String, data: Json },
     /// `host is asked whether ann may send lobby "one"`
     MaySend { who: String, room: String, text: String },
 }
@@ -198,6 +243,8 @@ pub enum EventPattern {
     Left { who: String, room: String, member_count: u64 },
     /// `message lobby 1 ann "one"`
     Message { room: String, offset: u64, name: String, text: String },
+    /// `away $Bob Ann "one"`: whom it is for, who said what.
+    Away { user: String, name: String, text: String },
     /// `eve send text "one"`
     Received { who: String, payload: Payload },
     /// `ann disconnected 1000`

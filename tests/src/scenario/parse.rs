@@ -1,6 +1,6 @@
 //! The lines of the language, each form once.
 
-use super::token::{Token, number, text, tokens};
+use super::token::{Token, json, number, text, tokens};
 use super::{
     Act, ClientAct, EventPattern, ExpectedError, Heard, HostAct, Payload, QuestionPattern, Scenario, Step,
     Unreadable, Verdict, from_hex,
@@ -85,6 +85,15 @@ fn client_act(who: &Token, tokens: &[Token]) -> Result<ClientAct, String> {
         (["leaves"], _) => ClientAct::Leaves,
         (["drops"], _) => ClientAct::Drops,
         (["returns"], _) => ClientAct::Returns,
+        (["says", "hello"], _) => ClientAct::SaysHello { name: None },
+        (["says", "hello", "as", _], [.., name]) => ClientAct::SaysHello { name: Some(text(name)?) },
+        (["says", "hello", "with", _], [.., fields]) => ClientAct::SaysHelloWith { fields: json(fields)? },
+        (["asks", _], [.., request]) => ClientAct::Asks { request: json(request)? },
+        (["is", "answered", "error", ..], [_, _, _, code, words @ ..]) => {
+            ClientAct::IsAnsweredError(ExpectedError { code: text(code)?, words: optional(words)? })
+        }
+        (["is", "answered", _], [.., ok]) => ClientAct::IsAnswered { ok: json(ok)? },
+        (["gets", _], [.., document]) => ClientAct::GetsJson { document: json(document)? },
         (["is", "closed", "with", ..], [_, _, _, code, reason @ ..]) => {
             ClientAct::IsClosedWith { code: number(code)?, reason: optional(reason)? }
         }
@@ -107,12 +116,31 @@ fn host_act(tokens: &[Token]) -> Result<HostAct, String> {
         (["tells", "everyone", _, _], [_, _, rest @ ..]) => {
             HostAct::TellsEveryone { payload: payload(rest)? }
         }
+        (["tells", "user", _, _], [_, _, user, said]) => {
+            HostAct::TellsUser { user: text(user)?, text: text(said)? }
+        }
         (["tells", _, _, _], [_, who, rest @ ..]) => {
             HostAct::Tells { who: text(who)?, payload: payload(rest)? }
         }
         (["sends", _, "as", _, _], [_, room, _, user, said]) => {
             HostAct::Sends { room: text(room)?, user: text(user)?, text: text(said)? }
         }
+        (["moderates", _, _], [_, room, act]) => HostAct::Moderates { room: text(room)?, act: json(act)? },
+        (["puts", _, "into", _], [_, user, _, room]) => {
+            HostAct::Puts { user: text(user)?, room: text(room)? }
+        }
+        (["takes", _, "out", "of", _], [_, user, .., room]) => {
+            HostAct::Takes { user: text(user)?, room: text(room)? }
+        }
+        (["sets", _, _], [_, room, options]) => HostAct::Sets { room: text(room)?, options: json(options)? },
+        (["makes", "ticket", _, _, "for", _, "ms"], [_, _, variable, admission, _, ttl, _]) => {
+            let (variable, admission) = (text(variable)?, json(admission)?);
+            HostAct::MakesTicket { variable, admission, ttl_ms: number(ttl)? }
+        }
+        (["bans", "address", ..], [_, _, address, rest @ ..]) => {
+            HostAct::BansAddress { address: text(address)?, seconds: seconds(rest)? }
+        }
+        (["bans", ..], [_, user, rest @ ..]) => HostAct::Bans { user: text(user)?, seconds: seconds(rest)? },
         (["kicks", _, _], [_, who, reason]) => HostAct::Kicks { who: text(who)?, reason: text(reason)? },
         (["answers", ..], [_, rest @ ..]) => HostAct::Answers(verdict(rest)?),
         (["sees", "rooms", ..], [_, _, rest @ ..]) => HostAct::SeesRooms {
@@ -137,6 +165,14 @@ fn host_act(tokens: &[Token]) -> Result<HostAct, String> {
         (["sees", "history", "of", _, ..], [_, _, _, room, rest @ ..]) => history(text(room)?, rest)?,
         _ => return Err(format!("the host cannot {:?}", keys.join(" "))),
     })
+}
+
+fn seconds(tokens: &[Token]) -> Result<Option<u64>, String> {
+    match tokens {
+        [] => Ok(None),
+        [Word(word), count, Word(unit)] if word == "for" && unit == "s" => number(count).map(Some),
+        _ => Err("how long is nothing, or for NUMBER s".into()),
+    }
 }
 
 fn history(room: String, tokens: &[Token]) -> Result<HostAct, String> {
@@ -164,6 +200,8 @@ fn verdict(tokens: &[Token]) -> Result<Verdict, String> {
         (["allow", "as", _, _], [_, _, user, name]) => {
             Verdict::AllowAs { user: Some(text(user)?), name: text(name)? }
         }
+        (["as", _], [_, admission]) => Verdict::AllowAsAdmission(json(admission)?),
+        (["with", _], [_, data]) => Verdict::Answer(json(data)?),
         (["rewrite", _], [_, new]) => Verdict::Rewrite(text(new)?),
         (["refuse", _], [_, reason]) => Verdict::Refuse(text(reason)?),
         _ => return Err(format!("there is no verdict {:?}", keys.join(" "))),
@@ -174,6 +212,15 @@ fn question(tokens: &[Token]) -> Result<QuestionPattern, String> {
     let keys: Vec<&str> = tokens.iter().map(Token::key).collect();
     match (keys.as_slice(), tokens) {
         (["to", "admit", _], [.., who]) => Ok(QuestionPattern::Admit { who: text(who)? }),
+        (["to", "admit", _, "with", _], [_, _, who, _, fields]) => {
+            Ok(QuestionPattern::AdmitWith { who: text(who)?, fields: json(fields)? })
+        }
+        (["whether", _, "may", "join", _], [_, who, _, _, room]) => {
+            Ok(QuestionPattern::MayJoin { who: text(who)?, room: text(room)? })
+        }
+        (["by", _, "to", _, _], [_, who, _, method, data]) => {
+            Ok(QuestionPattern::Call { who: text(who)?, method: text(method)?, data: json(data)? })
+        }
         (["whether", _, "may", "send", _, _], [_, who, _, _, room, said]) => {
             Ok(QuestionPattern::MaySend { who: text(who)?, room: text(room)?, text: text(said)? })
         }
@@ -192,6 +239,9 @@ fn event(tokens: &[Token]) -> Result<EventPattern, String> {
             }
             _ => return Err("a message that the host hears has an offset".into()),
         },
+        (["away", _, _, _], [_, user, name, said]) => {
+            EventPattern::Away { user: text(user)?, name: text(name)?, text: text(said)? }
+        }
         (["receipt", _, _, "for", _, "sent", _], [_, room, offset, _, connections, _, sent]) => {
             EventPattern::Receipt {
                 room: text(room)?,
@@ -329,6 +379,21 @@ mod tests {
         assert_eq!(act, Act::Host { act: act_expected, error: None });
         let rooms = one("host sees rooms none").unwrap();
         assert_eq!(rooms, Act::Host { act: HostAct::SeesRooms { rooms: vec![] }, error: None });
+    }
+
+    #[test]
+    fn json_stands_as_it_is() {
+        let asks = |request: &str| {
+            Ok(Act::Client { who: "Ann".into(), act: ClientAct::Asks { request: request.into() } })
+        };
+        for request in [r#"{"do":"send", "text":"a } \"b\" ] , c"}"#, "[1, [2, {}]]"] {
+            assert_eq!(one(&format!("Ann asks {request}")), asks(request));
+        }
+        let act = one(r#"Ann is answered error not_member "join it""#).unwrap();
+        let error = ExpectedError { code: "not_member".into(), words: Some("join it".into()) };
+        assert_eq!(act, Act::Client { who: "Ann".into(), act: ClientAct::IsAnsweredError(error) });
+        assert!(one(r#"Ann asks {"do":"leave""#).is_err());
+        assert!(one("Ann asks leave").is_err());
     }
 
     #[test]

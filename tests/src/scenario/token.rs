@@ -1,14 +1,16 @@
-//! A line to its pieces: words, quoted texts, commas.
+//! A line to its pieces: words, quoted texts, JSON, commas.
 
 /// A piece of a line. Names may stand in quotes, so most places take both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Word(String),
     Quoted(String),
+    /// An object or a list, as it stands there.
+    Json(String),
     Comma,
 }
 
-use Token::{Comma, Quoted, Word};
+use Token::{Comma, Json, Quoted, Word};
 
 impl Token {
     /// The word, for matching keywords; quotes make no keyword.
@@ -16,6 +18,7 @@ impl Token {
         match self {
             Word(word) => word,
             Quoted(_) => "\"",
+            Json(_) => "{",
             Comma => ",",
         }
     }
@@ -28,6 +31,10 @@ pub(super) fn tokens(line: &str) -> Result<Vec<Token>, String> {
         let taken = if rest.starts_with('"') {
             let (text, length) = quoted(rest)?;
             tokens.push(Quoted(text));
+            length
+        } else if rest.starts_with(['{', '[']) {
+            let length = json_length(rest)?;
+            tokens.push(Json(rest[..length].to_owned()));
             length
         } else if rest.starts_with(',') {
             tokens.push(Comma);
@@ -61,6 +68,27 @@ fn quoted(rest: &str) -> Result<(String, usize), String> {
     Err("a quote is not closed".into())
 }
 
+/// How long the object or list is with which `rest` begins.
+fn json_length(rest: &str) -> Result<usize, String> {
+    let (mut depth, mut is_text, mut is_escaped) = (0_u32, false, false);
+    for (at, byte) in rest.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => depth += 1,
+            b'}' | b']' if !is_text => {
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    Err("an object or a list is not closed".into())
+}
+
 /// Turns `"x" times 3` into `"xxx"`.
 fn repeat(tokens: Vec<Token>) -> Result<Vec<Token>, String> {
     let mut out: Vec<Token> = Vec::new();
@@ -80,7 +108,15 @@ fn repeat(tokens: Vec<Token>) -> Result<Vec<Token>, String> {
 pub(super) fn text(token: &Token) -> Result<String, String> {
     match token {
         Word(text) | Quoted(text) => Ok(text.clone()),
+        Json(_) => Err("an object or a list stands where a word is wanted".into()),
         Comma => Err("a comma stands where a word is wanted".into()),
+    }
+}
+
+pub(super) fn json(token: &Token) -> Result<String, String> {
+    match token {
+        Json(text) => Ok(text.clone()),
+        _ => Err(format!("{:?} is no object and no list", token.key())),
     }
 }
 

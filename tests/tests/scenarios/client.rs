@@ -54,6 +54,22 @@ pub(crate) struct Client {
     line: Line,
     /// What came and was not looked at yet.
     waiting: VecDeque<Seen>,
+    /// What a v1 client was told about who is there, which comes when it comes, and was not looked at yet.
+    presence: VecDeque<Value>,
+    /// The ids of a v1 client's requests: the newest, and those that have no reply yet.
+    pub(crate) request_id: u64,
+    pub(crate) unanswered: VecDeque<u64>,
+}
+
+/// What a v1 client gets.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Document {
+    Json(Value),
+    /// The end, with the code and the reason of the close frame; 1006 without one.
+    Closed {
+        code: u16,
+        reason: String,
+    },
 }
 
 impl Client {
@@ -87,6 +103,40 @@ impl Client {
             color: None,
             line: Line::Knocking(opening),
             waiting: VecDeque::new(),
+            presence: VecDeque::new(),
+            request_id: 0,
+            unanswered: VecDeque::new(),
+        }
+    }
+
+    /// Whether it speaks `klatsch.v1`.
+    pub(crate) fn is_v1(&self) -> bool {
+        self.subprotocol.as_deref() == Some("klatsch.v1")
+    }
+
+    /// The next document of a v1 client that is about who is there, or about anything else.
+    pub(crate) fn next_document(&mut self, is_presence: bool, deadline: Duration) -> Option<Document> {
+        let until = Instant::now() + deadline;
+        loop {
+            if is_presence && let Some(document) = self.presence.pop_front() {
+                return Some(Document::Json(document));
+            }
+            let document = match self.read(until.saturating_duration_since(Instant::now()))? {
+                Incoming::Payload(Payload::Text(text)) => {
+                    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
+                }
+                Incoming::Payload(bytes) => panic!("a chat client got {bytes:?}"),
+                Incoming::Closed { code, reason } => return Some(Document::Closed { code, reason }),
+            };
+            if is_about_presence(&document) {
+                self.presence.push_back(document);
+            } else if document == json!({}) {
+                // A heartbeat.
+            } else if is_presence {
+                panic!("it gets {document} before it hears who is there");
+            } else {
+                return Some(Document::Json(document));
+            }
         }
     }
 
@@ -147,6 +197,9 @@ impl Client {
 
     /// Whatever comes while it must be quiet.
     pub(crate) fn break_of_silence(&mut self) -> Option<String> {
+        if self.is_v1() {
+            return self.next_document(false, QUIET).map(|document| format!("{document:?}"));
+        }
         match self.waiting.front() {
             Some(seen) => Some(format!("{seen:?}")),
             None => self.read(QUIET).map(|incoming| format!("{incoming:?}")),
@@ -215,6 +268,11 @@ impl Client {
         self.line = Line::Gone;
         Some(end)
     }
+}
+
+/// Whether a document tells who has come or gone, or how many there are.
+pub(crate) fn is_about_presence(document: &Value) -> bool {
+    document["on"].as_str().is_some_and(|on| ["join", "leave", "members"].contains(&on))
 }
 
 #[derive(Debug)]

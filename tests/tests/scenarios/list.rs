@@ -48,6 +48,35 @@ scenarios! {
         who_names_no_room_is_in_the_lobby
         who_was_away_hears_what_was_said
         whom_the_host_named_keeps_that_name
+        v1_a_large_room_tells_only_how_many_there_are
+        v1_a_message_goes_to_everybody_in_the_room_once
+        v1_a_message_is_edited_deleted_and_reacted_to
+        v1_a_room_is_joined_and_left
+        v1_a_session_has_one_connection
+        v1_a_ticket_is_good_once
+        v1_a_user_takes_another_name
+        v1_a_user_writes_to_another_in_a_room_of_the_two
+        v1_both_dialects_talk_in_one_room
+        v1_history_is_read_page_by_page
+        v1_roles_say_who_may_moderate
+        v1_rooms_and_members_are_listed_page_by_page
+        v1_the_engine_says_goodbye
+        v1_the_first_request_is_hello_and_it_is_said_once
+        v1_the_host_answers_calls
+        v1_the_host_is_asked_who_may_join
+        v1_the_host_judges_tokens
+        v1_the_host_moderates_every_room
+        v1_the_host_rewrites_and_refuses_what_is_said
+        v1_the_host_says_who_is_where
+        v1_there_are_only_so_many_rooms
+        v1_too_much_at_once_is_refused
+        v1_what_is_gone_when_it_is_over_comes_to_who_is_there
+        v1_what_is_not_switched_on_is_not_available
+        v1_who_comes_back_is_given_what_they_missed
+        v1_who_is_banned_stays_out
+        v1_who_is_blocked_is_not_heard
+        v1_who_says_hello_is_welcomed
+        v1_wrong_documents_are_refused_with_what_would_be_right
     }
     // In Node a handler answers by what it returns: it cannot answer twice, or the wrong question.
     through rust and c {

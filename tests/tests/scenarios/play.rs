@@ -8,7 +8,10 @@ use klatsch_tests::scenario::{
     Act, ClientAct, EventPattern, ExpectedError, Heard, HostAct, Payload, QuestionPattern, Scenario, Verdict,
 };
 
-use crate::client::{Client, DEADLINE, QUIET, Seen};
+use serde_json::{Value, json};
+
+use crate::client::{Client, DEADLINE, Document, QUIET, Seen, is_about_presence};
+use crate::json::{Bindings, read};
 
 /// What a step says is not so, in words.
 type Wrong = String;
@@ -29,6 +32,8 @@ pub(crate) struct Play {
     looked_at: usize,
     /// The newest question that the scenario has looked at.
     question: Option<String>,
+    /// What names in JSON stand for.
+    bindings: Bindings,
 }
 
 /// Plays all of it; panics at the first step that is not so.
@@ -44,6 +49,7 @@ pub(crate) fn play(file: &str, scenario: &Scenario, door: Box<dyn Door>) {
         events: Vec::new(),
         looked_at: 0,
         question: None,
+        bindings: Bindings::default(),
     };
     for step in &scenario.steps {
         if let Err(wrong) = play.act(&step.act) {
@@ -183,6 +189,37 @@ impl Play {
                 self.open(who, &path, subprotocol.as_deref())?;
                 name.map_or(Ok(()), |name| self.take_name(who, &name))
             }
+            ClientAct::SaysHello { name } => {
+                self.open(who, "/", Some(V1))?;
+                let fields = name.as_ref().map_or(json!({}), |name| json!({ "name": name }));
+                self.say_hello(who, fields);
+                self.is_answered(who, Ok(&json!({"user": "...", "name": "..."})))
+            }
+            ClientAct::SaysHelloWith { fields } => {
+                self.open(who, "/", Some(V1))?;
+                let fields = self.bindings.filled(fields);
+                self.say_hello(who, fields);
+                Ok(())
+            }
+            ClientAct::Asks { request } => {
+                let request = self.bindings.filled(request);
+                self.ask(who, request);
+                Ok(())
+            }
+            ClientAct::IsAnswered { ok } => self.is_answered(who, Ok(&read(ok))),
+            ClientAct::IsAnsweredError(error) => self.is_answered(who, Err(error)),
+            ClientAct::GetsJson { document } => self.gets(who, &read(document)),
+            ClientAct::IsClosedWith { code, reason } if self.client(who).is_v1() => {
+                let end = self.client(who).next_document(false, DEADLINE);
+                match &end {
+                    Some(Document::Closed { code: closed, reason: why })
+                        if closed == code && reason.as_ref().is_none_or(|reason| reason == why) =>
+                    {
+                        Ok(())
+                    }
+                    _ => Err(format!("{who} gets {end:?}")),
+                }
+            }
             ClientAct::IsClosedWith { code, reason } => {
                 let seen = self.client(who).next_seen(DEADLINE);
                 match &seen {
@@ -230,6 +267,63 @@ impl Play {
         }
     }
 
+    // What v1 clients do.
+
+    fn say_hello(&mut self, who: &str, mut fields: Value) {
+        fields["do"] = "hello".into();
+        self.ask(who, fields);
+    }
+
+    /// Sends a request, with an id of its own where it has none.
+    fn ask(&mut self, who: &str, mut request: Value) {
+        let client = self.client(who);
+        if request.get("id").is_none() {
+            client.request_id += 1;
+            request["id"] = client.request_id.into();
+        }
+        if let Some(id) = request["id"].as_u64() {
+            client.unanswered.push_back(id);
+        }
+        client.send(&Payload::Text(request.to_string()));
+    }
+
+    /// The next document is the reply to the oldest request that had none. Who is welcomed has a name for their id
+    /// and their session from here on.
+    fn is_answered(&mut self, who: &str, wanted: Result<&Value, &ExpectedError>) -> Result<(), Wrong> {
+        let id = self.client(who).unanswered.pop_front().ok_or("everything is answered already")?;
+        let document = self.next_json(who, false)?;
+        right(document["id"] == id, || format!("{who} gets {document}, which is not the reply to {id}"))?;
+        match wanted {
+            Ok(pattern) => {
+                let ok = &document["ok"];
+                if ok["session"].is_string() {
+                    self.bindings.bind(who, ok["user"].clone());
+                    self.bindings.bind(&format!("{who}.session"), ok["session"].clone());
+                }
+                self.bindings.fits(pattern, ok).map_err(|wrong| format!("{who} gets {document}: {wrong}"))
+            }
+            Err(error) => {
+                let (name, words) = (&document["error"]["name"], &document["error"]["message"]);
+                let words = words.as_str().unwrap_or_default();
+                let fits = *name == error.code && words.contains(error.words.as_deref().unwrap_or_default());
+                right(fits && !words.is_empty(), || format!("{who} gets {document}"))
+            }
+        }
+    }
+
+    fn gets(&mut self, who: &str, pattern: &Value) -> Result<(), Wrong> {
+        let document = self.next_json(who, is_about_presence(pattern))?;
+        self.client(who).unanswered.retain(|id| document["id"] != *id);
+        self.bindings.fits(pattern, &document).map_err(|wrong| format!("{who} gets {document}: {wrong}"))
+    }
+
+    fn next_json(&mut self, who: &str, is_presence: bool) -> Result<Value, Wrong> {
+        match self.client(who).next_document(is_presence, DEADLINE) {
+            Some(Document::Json(document)) => Ok(document),
+            other => Err(format!("{who} gets {other:?}")),
+        }
+    }
+
     fn take_name(&mut self, who: &str, name: &str) -> Result<(), Wrong> {
         let client = self.client(who);
         client.name = Some(name.to_owned());
@@ -265,9 +359,12 @@ impl Play {
     // What the host does.
 
     fn host_act(&mut self, act: &HostAct, error: Option<&ExpectedError>) -> Result<(), Wrong> {
-        let command = self.command(act);
+        let command: Fields = self.command(act).iter().map(|field| self.bindings.text(field)).collect();
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let Some(reply) = expect(self.door.call(&command), error)? else { return Ok(()) };
+        if let HostAct::MakesTicket { variable, .. } = act {
+            self.bindings.bind(variable.trim_start_matches('$'), reply[0].clone().into());
+        }
         let wanted = match act {
             HostAct::SeesRooms { rooms } => rooms
                 .iter()
@@ -309,15 +406,54 @@ impl Play {
             HostAct::TellsEveryone { payload } => return told(&["tell_all"], payload),
             HostAct::Sends { room, user, text } => vec!["send", room, user, text],
             HostAct::Kicks { who, reason } => vec!["kick", self.connection(who), reason],
+            HostAct::TellsUser { user, text } => vec!["tell_user", user, text],
+            HostAct::Moderates { room, act } => {
+                let act = self.bindings.filled(act);
+                let value = ["seconds", "topic", "role"].map(|field| field_of(&act, field)).concat();
+                return vec![
+                    "moderate".into(),
+                    room.clone(),
+                    field_of(&act, "act"),
+                    field_of(&act, "user"),
+                    value,
+                ];
+            }
+            HostAct::Puts { user, room } => vec!["join", room, user],
+            HostAct::Takes { user, room } => vec!["leave", room, user],
+            HostAct::Sets { room, options } => {
+                let options = self.bindings.filled(options);
+                let names = ["private", "read_only", "max_member_count", "history_kept"];
+                let values = names.map(|name| field_of(&options, name));
+                return ["set_room".into(), room.clone()].into_iter().chain(values).collect();
+            }
+            HostAct::MakesTicket { admission, ttl_ms, .. } => {
+                let admission = admission_fields(&self.bindings.filled(admission));
+                return ["ticket".into(), ttl_ms.to_string()].into_iter().chain(admission).collect();
+            }
+            HostAct::Bans { user, seconds } => {
+                return vec!["ban".into(), user.clone(), seconds.map_or(String::new(), |s| s.to_string())];
+            }
+            HostAct::BansAddress { address, seconds } => {
+                let seconds = seconds.map_or(String::new(), |seconds| seconds.to_string());
+                return vec!["ban_address".into(), address.clone(), seconds];
+            }
             HostAct::Answers(verdict) => {
                 let question = self.question.as_deref().expect("the host was asked something");
-                let verdict = match verdict {
-                    Verdict::Allow => vec!["allow"],
-                    Verdict::AllowAs { user, name } => vec!["allow_as", user.as_deref().unwrap_or(""), name],
-                    Verdict::Rewrite(text) => vec!["rewrite", text],
-                    Verdict::Refuse(reason) => vec!["refuse", reason],
+                let verdict: Fields = match verdict {
+                    Verdict::Allow => vec!["allow".into()],
+                    Verdict::AllowAs { user, name } => {
+                        let admission = admission_fields(&json!({ "user": user, "name": name }));
+                        ["allow_as".into()].into_iter().chain(admission).collect()
+                    }
+                    Verdict::AllowAsAdmission(admission) => {
+                        let admission = admission_fields(&self.bindings.filled(admission));
+                        ["allow_as".into()].into_iter().chain(admission).collect()
+                    }
+                    Verdict::Answer(data) => vec!["answer".into(), data.clone()],
+                    Verdict::Rewrite(text) => vec!["rewrite".into(), text.clone()],
+                    Verdict::Refuse(reason) => vec!["refuse".into(), reason.clone()],
                 };
-                [vec!["answer", question], verdict].concat()
+                return ["answer".into(), question.to_owned()].into_iter().chain(verdict).collect();
             }
             HostAct::SeesRooms { .. } => vec!["rooms"],
             HostAct::SeesMembers { room, .. } => vec!["members", room],
@@ -366,6 +502,22 @@ impl Play {
             QuestionPattern::Admit { who } => {
                 self.connections.insert(who.clone(), question[3].clone());
                 question[2] == "admit"
+            }
+            QuestionPattern::AdmitWith { who, fields } => {
+                self.connections.insert(who.clone(), question[3].clone());
+                let fields = self.bindings.filled(fields);
+                question[2] == "admit"
+                    && question[7] == field_of(&fields, "name")
+                    && question[8] == field_of(&fields, "token")
+            }
+            QuestionPattern::MayJoin { who, room } => {
+                question[2] == "may_join" && question[3] == self.connection(who) && question[4] == *room
+            }
+            QuestionPattern::Call { who, method, data } => {
+                question[2] == "call"
+                    && question[3] == self.connection(who)
+                    && question[6] == *method
+                    && read(&question[7]) == self.bindings.filled(data)
             }
             QuestionPattern::MaySend { who, room, text } => {
                 question[2] == "may_send"
@@ -433,6 +585,9 @@ impl Play {
                     && same(connection_count, connections)
                     && same(sent_count, sent)
             }
+            (EventPattern::Away { user, name, text }, ["away", whom, author, said]) => {
+                self.bindings.text(user) == *whom && name == author && text == said
+            }
             (EventPattern::Received { who, payload }, ["received", connection, kind, data]) => {
                 is(who, connection) && data_of(payload) == [*kind, *data]
             }
@@ -473,6 +628,27 @@ fn data_of(payload: &Payload) -> [String; 2] {
         Payload::Bytes(bytes) => ["binary".into(), bytes.iter().map(|byte| format!("{byte:02x}")).collect()],
     }
 }
+
+/// A field of an object as a command has it: empty where there is none.
+fn field_of(object: &Value, name: &str) -> String {
+    match &object[name] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// USER NAME ROLE ROOMS EXPIRES_AT_MS: rooms with commas between them.
+fn admission_fields(admission: &Value) -> [String; 5] {
+    let rooms = admission["rooms"].as_array().map_or(String::new(), |rooms| {
+        rooms.iter().map(|room| room.as_str().expect("a room is a text")).collect::<Vec<_>>().join(",")
+    });
+    let field = |name| field_of(admission, name);
+    [field("user"), field("name"), field("role"), rooms, field("expires_at_ms")]
+}
+
+/// What v1 clients offer.
+const V1: &str = "klatsch.v1";
 
 /// The path of a room of the chat.
 fn room_path(room: &str) -> String {

@@ -4,8 +4,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use klatsch::{
-    Admission, ConnectionId, Engine, Error, Event, Limits, NUMBER_OPTIONS, Options, Payload, QuestionId,
-    Subject, Verdict,
+    Admission, ConnectionId, Engine, Error, Event, Limits, Moderation, NUMBER_OPTIONS, Options, Payload,
+    QuestionId, Role, RoomOptions, Subject, UserId, Verdict,
 };
 use klatsch_tests::driver::{Door, Fields, Refusal};
 use klatsch_tests::scenario::from_hex;
@@ -61,6 +61,9 @@ impl RustDoor {
             ("ask_admit", [_]) => options.ask_admit(on),
             ("ask_may_send", [_]) => options.ask_may_send(on),
             ("receipts", [_]) => options.receipts(on),
+            ("ask_may_join", [_]) => options.ask_may_join(on),
+            ("ask_call", [_]) => options.ask_call(on),
+            ("repeat_given_names", [_]) => options.repeat_given_names(on),
             (_, [value]) if NUMBER_OPTIONS.iter().any(|option| option.name == name) => {
                 let mut options = options;
                 options.set_number(name, value.parse().expect("a number option has a number"))?;
@@ -101,6 +104,29 @@ impl RustDoor {
             ["tell_room", room, kind, data] => engine.tell_room(room, payload(kind, data))?,
             ["tell_all", kind, data] => engine.tell_all(payload(kind, data))?,
             ["kick", connection, reason] => engine.kick(id(connection), reason)?,
+            ["tell_user", user, text] => engine.tell_user(user, text)?,
+            ["moderate", room, act, user, value] => {
+                reply.push(engine.moderate(room, moderation(act, user, value)?)?.offset.to_string());
+            }
+            ["join", room, user] => engine.join(room, user)?,
+            ["leave", room, user] => engine.leave(room, user)?,
+            ["set_room", room, private, read_only, max_member_count, history_kept] => {
+                let options = RoomOptions {
+                    private: given(private).map(|on| on == "true"),
+                    read_only: given(read_only).map(|on| on == "true"),
+                    max_member_count: given(max_member_count).map(number),
+                    history_kept: given(history_kept).map(number),
+                };
+                engine.set_room(room, &options)?;
+            }
+            ["ticket", ttl_ms, admission @ ..] => {
+                reply.push(engine.ticket(read_admission(admission), number(ttl_ms))?);
+            }
+            ["ban", user, seconds] => engine.ban(user, given(seconds).map(number))?,
+            ["ban_address", address, seconds] => {
+                let address = address.parse().expect("an address is an IP address");
+                engine.ban_address(address, given(seconds).map(number))?;
+            }
             ["rooms"] => {
                 for room in engine.rooms()? {
                     reply.extend([room.name.to_string(), room.member_count.to_string()]);
@@ -150,14 +176,43 @@ fn payload(kind: &str, data: &str) -> Payload {
     }
 }
 
+/// `None`: it is left out.
+fn given(field: &str) -> Option<&str> {
+    Some(field).filter(|field| !field.is_empty())
+}
+
+fn read_admission(fields: &[&str]) -> Admission {
+    let [user, name, role, rooms, expires_at_ms] = fields else { panic!("no admission: {fields:?}") };
+    Admission {
+        user: given(user).map(str::to_owned),
+        name: (*name).to_owned(),
+        role: given(role).map(|role| Role::from_name(role).expect("a role")).unwrap_or_default(),
+        rooms: given(rooms).map_or(Vec::new(), |rooms| rooms.split(',').map(str::to_owned).collect()),
+        expires_at_ms: given(expires_at_ms).map(number),
+    }
+}
+
+fn moderation(act: &str, user: &str, value: &str) -> Result<Moderation, Error> {
+    let seconds = given(value);
+    let whom = || UserId::new(user);
+    Ok(match act {
+        "kick" => Moderation::Kick { user: whom()? },
+        "mute" => Moderation::Mute { user: whom()?, seconds: seconds.map(number) },
+        "ban" => Moderation::Ban { user: whom()?, seconds: seconds.map(number) },
+        "unban" => Moderation::Unban { user: whom()? },
+        "slow" => Moderation::Slow { seconds: number(value) },
+        "topic" => Moderation::Topic { topic: value.into() },
+        "role" => Moderation::Role { user: whom()?, role: Role::from_name(value).expect("a role") },
+        "clear" => Moderation::Clear { user: given(user).map(UserId::new).transpose()? },
+        _ => panic!("there is no act {act}"),
+    })
+}
+
 fn read_verdict(fields: &[&str]) -> Verdict {
     match fields {
         ["allow"] => Verdict::Allow,
-        ["allow_as", user, name] => Verdict::AllowAs(Admission {
-            user: Some((*user).to_owned()).filter(|user| !user.is_empty()),
-            name: (*name).to_owned(),
-            ..Admission::default()
-        }),
+        ["allow_as", admission @ ..] => Verdict::AllowAs(read_admission(admission)),
+        ["answer", data] => Verdict::Answer((*data).to_owned()),
         ["rewrite", text] => Verdict::Rewrite((*text).to_owned()),
         ["refuse", reason] => Verdict::Refuse((*reason).to_owned()),
         _ => panic!("there is no verdict {fields:?}"),
@@ -186,6 +241,9 @@ fn fields(event: &Event) -> Fields {
             fields.extend([message.room.to_string(), message.position.offset.to_string()]);
             fields.extend([message.user.to_string(), message.name.to_string(), message.text.clone()]);
         }
+        Event::Away { user, message } => {
+            fields.extend([user.to_string(), message.name.to_string(), message.text.clone()]);
+        }
         Event::Received { connection, payload } => {
             fields.push(connection.to_string());
             fields.extend(match payload {
@@ -206,9 +264,17 @@ fn fields(event: &Event) -> Fields {
             fields.extend([question.id.0.to_string(), question.subject.name().into()]);
             fields.push(question.connection.to_string());
             match &question.subject {
-                Subject::Admit { dialect, room, path, .. } => {
+                Subject::Admit { dialect, room, path, name, token, .. } => {
                     let room = room.as_ref().map(ToString::to_string).unwrap_or_default();
                     fields.extend([dialect.name().into(), room, path.clone()]);
+                    fields.extend([name.clone().unwrap_or_default(), token.clone().unwrap_or_default()]);
+                }
+                Subject::MayJoin { room, user, name } => {
+                    fields.extend([room.to_string(), user.to_string()]);
+                    fields.push(name.as_ref().map(ToString::to_string).unwrap_or_default());
+                }
+                Subject::Call { user, name, method, data } => {
+                    fields.extend([user.to_string(), name.to_string(), method.clone(), data.clone()]);
                 }
                 Subject::MaySend { room, user, name, text } => {
                     fields.extend([room.to_string(), user.to_string(), name.to_string(), text.clone()]);

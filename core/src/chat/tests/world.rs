@@ -455,7 +455,7 @@ impl World {
                 assert_eq!(cause.code(Dialect::Tutorial), *code, "{at}");
                 assert!(reason.as_ref().is_none_or(|reason| words.contains(reason)), "{at}: {words}");
             }
-            ClientAct::Opens { .. } | ClientAct::Sends(_) | ClientAct::Gets(_) => unreachable!("{at}"),
+            other => unreachable!("{at}: {other:?}"),
         }
     }
 
@@ -473,6 +473,7 @@ impl World {
                     }
                     Said::Rewrite(text) => Verdict::Rewrite(text),
                     Said::Refuse(reason) => Verdict::Refuse(reason),
+                    Said::AllowAsAdmission(_) | Said::Answer(_) => unreachable!("{at}"),
                 };
                 let id = self.asked.last().unwrap_or_else(|| panic!("{at}: nothing is asked")).id;
                 self.run(|chat, at| chat.answer(id, verdict, at))
