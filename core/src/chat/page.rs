@@ -46,7 +46,7 @@ impl Chat {
                 (false, Content::Messages(messages), None, more)
             }
         };
-        let read = reader.map_or(0, |user| user.read(&room.name));
+        let read = reader.map_or(0, |user| user.read(&room.name, room.born));
         Entered {
             room: room.name.clone(),
             top: room.top,
@@ -210,7 +210,7 @@ impl Chat {
     pub(super) fn room_line(&self, key: RoomKey, user: &UserId, at: &Moment<'_>) -> RoomLine {
         let room = self.rooms.get(key);
         let reader = self.users.get(user);
-        let read = reader.map_or(0, |user| user.read(&room.name));
+        let read = reader.map_or(0, |user| user.read(&room.name, room.born));
         let last = self.messages(key, reader, From::Newest, 1, &mut { PAGE_BYTES }, at).0.pop();
         RoomLine {
             room: room.name.clone(),

@@ -114,7 +114,7 @@ impl Chat {
     ) -> Result<Outcome, Refusal> {
         let key = self.room_of(caller, room)?;
         let room = self.rooms.get(key);
-        let (name, top) = (room.name.clone(), room.top.offset);
+        let (name, born, top) = (room.name.clone(), room.born, room.top.offset);
         if offset > top {
             return Err(refused(
                 ErrorCode::UnknownMessage,
@@ -123,10 +123,15 @@ impl Chat {
         }
         let user = caller.who.user.clone();
         let Some(known) = self.users.get_mut(&user) else { return Ok(Outcome::Done(None, Reply::Done)) };
-        let read = known.talk().read.entry(name.clone()).or_default();
-        let has_risen = offset > *read;
-        *read = offset.max(*read);
-        let offset = *read;
+        let before = known.read(&name, born);
+        let (has_risen, offset) = (offset > before, offset.max(before));
+        let read = &mut known.talk().read;
+        if read.len() >= MAX_READ && !read.contains_key(&name) {
+            // Of rooms that are no more nothing is remembered.
+            let rooms = &self.rooms;
+            read.retain(|name, _| rooms.find(name).is_some());
+        }
+        read.insert(name.clone(), (born, offset));
         if has_risen && self.may_show(key, caller, at) {
             let happening = Happening::Read { room: name, user: user.clone(), offset };
             at.push(Effect::Show { room: key, happening, from: Some(user) });
@@ -220,4 +225,6 @@ pub(super) fn no_user(user: &str) -> Refusal {
     refused(ErrorCode::UnknownUser, &format!("no user has the id {user}"))
 }
 
+/// How many rooms' read marks a user has, before those of rooms that are no more are looked for.
+const MAX_READ: usize = 1_000;
 const MAX_BLOCKED: usize = 1_000;

@@ -25,6 +25,8 @@ pub(crate) struct RoomKey(pub(crate) u32);
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) name: RoomName,
+    /// The epoch in which its log was begun.
+    pub(crate) born: u64,
     /// The newest record's position; offset 0 while there is none.
     pub(crate) top: Position,
     /// Where the next record stands.
@@ -282,6 +284,7 @@ impl Rooms {
         let serial = self.next_serial();
         let key = RoomKey(self.rooms.insert(Room {
             name: name.clone(),
+            born: self.last_epoch,
             top: Position { epoch: self.last_epoch, offset: 0 },
             next: Position { epoch: self.last_epoch, offset: 1 },
             connection_count: 0,

@@ -192,8 +192,8 @@ pub(crate) struct Talker {
     pub(crate) told: Bucket,
     /// Whom they do not want to see.
     pub(crate) blocked: Vec<UserId>,
-    /// How far they have read, by room.
-    pub(crate) read: HashMap<RoomName, u64>,
+    /// How far they have read, by room, with the epoch in which its log was begun: another log is not read.
+    pub(crate) read: HashMap<RoomName, (u64, u64)>,
     /// With whom they have a direct room, in the order in which those began.
     pub(crate) directs: Vec<UserId>,
 }
@@ -235,8 +235,10 @@ impl User {
         self.talk.as_ref().map_or(&[], |talk| &talk.directs)
     }
 
-    pub(crate) fn read(&self, room: &str) -> u64 {
-        self.talk.as_ref().and_then(|talk| talk.read.get(room)).copied().unwrap_or(0)
+    /// How far they have read a room whose log was begun in that epoch.
+    pub(crate) fn read(&self, room: &str, born: u64) -> u64 {
+        let read = self.talk.as_ref().and_then(|talk| talk.read.get(room));
+        read.filter(|(epoch, _)| *epoch == born).map_or(0, |(_, offset)| *offset)
     }
 
     /// Whether nothing keeps them any more.

@@ -212,6 +212,26 @@ fn read_marks_only_rise_and_count_what_is_unread() {
 }
 
 #[test]
+fn a_room_that_was_begun_anew_is_unread() {
+    let mut talk = Talk::with(|settings| settings.max_room_count = 1);
+    talk.come_to("den", &["Ann"]);
+    for n in 0..3 {
+        talk.say("Ann", "den", &n.to_string());
+    }
+    talk.ok("Ann", json!({ "do": "read", "room": "den", "offset": 3 }));
+    for (room, what) in [("den", "leave"), ("other", "join"), ("other", "leave")] {
+        talk.ok("Ann", json!({ "do": what, "room": room }));
+    }
+    talk.come_to("den", &["Bob"]);
+    for n in 0..5 {
+        talk.say("Bob", "den", &n.to_string());
+    }
+    let joined = talk.join("Ann", "den");
+    assert_eq!((&joined["read"], &joined["unread_count"]), (&json!(0), &json!(5)));
+    assert_eq!(talk.ok("Ann", json!({ "do": "read", "room": "den", "offset": 1 }))["offset"], 1);
+}
+
+#[test]
 fn typing_is_shown_to_the_room_and_stands_in_no_log() {
     let mut talk = Talk::new();
     talk.come_to("lobby", &["Ann", "Bob"]);
