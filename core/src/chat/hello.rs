@@ -458,7 +458,8 @@ impl Chat {
     /// From here on it does not matter whether the Unix clock jumps.
     fn set_expiry(&mut self, connection: ConnectionId, expires_at_ms: Option<u64>, at: &Moment<'_>) {
         let now = at.now;
-        let expires_ms = expires_at_ms.map(|at_ms| now.ticks_ms + at_ms.saturating_sub(now.unix_ms));
+        let expires_ms =
+            expires_at_ms.map(|at_ms| now.ticks_ms.saturating_add(at_ms.saturating_sub(now.unix_ms)));
         if let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk()) {
             talk.expires_ms = expires_ms;
         }

@@ -42,12 +42,12 @@ impl Rules {
             return Ok(());
         }
         let slow_ms = self.slow_ms;
-        let next_ms = self.spoke_ms.get(user).map_or(0, |spoke_ms| spoke_ms + slow_ms);
+        let next_ms = self.spoke_ms.get(user).map_or(0, |spoke_ms| spoke_ms.saturating_add(slow_ms));
         if next_ms > now_ms {
             return Err(next_ms - now_ms);
         }
         if self.spoke_ms.len() >= MAX_SPOKE_COUNT {
-            self.spoke_ms.retain(|_, spoke_ms| *spoke_ms + slow_ms > now_ms);
+            self.spoke_ms.retain(|_, spoke_ms| spoke_ms.saturating_add(slow_ms) > now_ms);
         }
         self.spoke_ms.insert(user.clone(), now_ms);
         Ok(())

@@ -248,6 +248,19 @@ fn in_slow_mode_each_waits_but_not_those_who_keep_order() {
 }
 
 #[test]
+fn a_slow_mode_however_long_is_one() {
+    let mut talk = Talk::new();
+    talk.come_to("lobby", &["Ann"]);
+    talk.moderate("lobby", Moderation::Slow { seconds: u64::MAX });
+    talk.turn(1_000);
+    talk.say("Ann", "lobby", "1");
+    talk.turn(1_000);
+    assert_eq!(talk.no("Ann", send("a", "2")), "rate_limited");
+    talk.moderate("lobby", Moderation::Mute { user: talk.user("Ann"), seconds: Some(u64::MAX) });
+    assert_eq!(talk.no("Ann", send("a", "2")), "muted");
+}
+
+#[test]
 fn who_is_muted_for_a_time_is_told_and_speaks_again_after_it() {
     let mut talk = Talk::new();
     talk.come_to("lobby", &["Ann", "Bob"]);
