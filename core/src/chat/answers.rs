@@ -142,7 +142,7 @@ impl Chat {
         }
         // Meanwhile it may have been taken out of the room, or muted there.
         let result = match self.still_may(connection, room, at) {
-            Ok(()) => Ok(self.place(room, &who, saying, Some(connection), at)),
+            Ok(()) => self.place_late(room, &who, saying, connection, at),
             Err(refusal) => Err(refusal),
         };
         self.go_on(connection, id, result, at);

@@ -40,10 +40,10 @@ impl Chat {
         {
             return Ok(key);
         }
-        for user in [me, &other] {
+        for (user, with) in pairs {
             let known = self.users.get(user);
             let count = known.map_or(0, |known| known.directs().len());
-            if count >= known.map_or(0, User::max_directs) {
+            if count >= known.map_or(0, User::max_directs) && is_new(self, user, with) {
                 let words = format!("{user} has {count} direct rooms, which is as many as may be");
                 return Err(refused(ErrorCode::TooMany, &words));
             }

@@ -9,7 +9,7 @@ use crate::broken::{Broken, is_broken};
 use crate::command::request::{Place, Post, Target};
 use crate::error::{Error, ErrorCode};
 use crate::event::{Event, Question, Subject};
-use crate::id::{ConnectionId, Mid, Position, UserId};
+use crate::id::{ConnectionId, Mid, Position, RoomName, UserId};
 use crate::message::{Change, Extras, Message, More};
 use crate::push::reply::{Refusal, Reply};
 
@@ -52,13 +52,22 @@ impl Chat {
             Place::Room(room) => self.room_of(caller, room)?,
             Place::User(user) => {
                 self.check_right(None, caller, Deed::Tell)?;
+                let other = self.user_id(user)?;
+                // What is refused anyhow puts nobody into a room.
+                if self.rooms.find(&RoomName::direct(&caller.who.user, &other)).is_none() {
+                    self.check_text(&post.text)?;
+                    self.check_rate_left(&caller.who.user, at)?;
+                    if let Some(offset) = post.reply_to {
+                        return Err(no_message(offset));
+                    }
+                }
                 self.direct_room(caller, user, at)?
             }
         };
         let reply_to = post.reply_to.map_or(String::new(), |offset| offset.to_string());
         let content = content(&["send", &post.text, &reply_to, post.data.unwrap_or("")]);
         let mid = Mid::new(&post.mid);
-        if let Some(duplicate) = self.seen(caller, key, &mid, content, true, at)? {
+        if let Some(duplicate) = self.seen(&caller.who.user, key, &mid, content, true, at)? {
             return Ok(duplicate);
         }
         self.check_text(&post.text)?;
@@ -86,7 +95,7 @@ impl Chat {
         let key = self.room_of(caller, &of.room)?;
         let content = content(&["edit", &of.offset.to_string(), &text]);
         let mid = Mid::new(&of.mid);
-        if let Some(duplicate) = self.seen(caller, key, &mid, content, false, at)? {
+        if let Some(duplicate) = self.seen(&caller.who.user, key, &mid, content, false, at)? {
             return Ok(duplicate);
         }
         self.check_text(&text)?;
@@ -115,6 +124,29 @@ impl Chat {
             return Ok(Outcome::Held);
         }
         Ok(self.place(key, &caller.who.clone(), saying, Some(caller.connection), at))
+    }
+
+    /// Gives what waited for the host its place, unless that has come to nothing meanwhile.
+    ///
+    /// # Errors
+    /// `unknown_message`: what it changes is gone; `mid_conflict`.
+    pub(super) fn place_late(
+        &mut self,
+        key: RoomKey,
+        who: &Arc<Who>,
+        saying: Saying,
+        connection: ConnectionId,
+        at: &mut Moment<'_>,
+    ) -> Result<Outcome, Refusal> {
+        if let Some((mid, content)) = &saying.mid
+            && let Some(duplicate) = self.seen(&who.user, key, mid, *content, saying.of.is_none(), at)?
+        {
+            return Ok(duplicate);
+        }
+        if let Some(offset) = saying.of {
+            self.message(key, offset, at)?;
+        }
+        Ok(self.place(key, who, saying, Some(connection), at))
     }
 
     /// Gives what is said its place now.
@@ -162,7 +194,7 @@ impl Chat {
         let key = self.room_of(caller, &of.room)?;
         let content = content(&["delete", &of.offset.to_string()]);
         let mid = Mid::new(&of.mid);
-        if let Some(duplicate) = self.seen(caller, key, &mid, content, false, at)? {
+        if let Some(duplicate) = self.seen(&caller.who.user, key, &mid, content, false, at)? {
             return Ok(duplicate);
         }
         let message = self.message(key, of.offset, at)?;
@@ -188,7 +220,7 @@ impl Chat {
         let key = self.room_of(caller, &of.room)?;
         let content = content(&["react", &of.offset.to_string(), emoji, if add { "+" } else { "-" }]);
         let mid = Mid::new(&of.mid);
-        if let Some(duplicate) = self.seen(caller, key, &mid, content, false, at)? {
+        if let Some(duplicate) = self.seen(&caller.who.user, key, &mid, content, false, at)? {
             return Ok(duplicate);
         }
         if emoji.chars().any(|char| char.is_control() || char.is_whitespace()) {
@@ -239,7 +271,7 @@ impl Chat {
         sent: Option<Sent>,
         connection: Option<ConnectionId>,
         at: &mut Moment<'_>,
-        change: impl FnOnce(&crate::id::RoomName, Position) -> Change,
+        change: impl FnOnce(&RoomName, Position) -> Change,
     ) -> Position {
         let room = self.rooms.get_mut(key);
         let record = room.place(at.now, change);
@@ -272,7 +304,7 @@ impl Chat {
     /// `mid_conflict`: it was something else.
     fn seen(
         &self,
-        caller: &Caller,
+        user: &UserId,
         key: RoomKey,
         mid: &Mid,
         content: u128,
@@ -280,7 +312,7 @@ impl Chat {
         at: &Moment<'_>,
     ) -> Result<Option<Outcome>, Refusal> {
         let room = &self.rooms.get(key).name;
-        let Some(seen) = at.log.seen(room, &caller.who.user, mid, at.now.ticks_ms) else { return Ok(None) };
+        let Some(seen) = at.log.seen(room, user, mid, at.now.ticks_ms) else { return Ok(None) };
         if seen.content != content {
             let words = format!("something else was sent under the mid {mid}");
             return Err(refused(ErrorCode::MidConflict, &words));
@@ -323,18 +355,28 @@ impl Chat {
         Ok(())
     }
 
+    /// Whether a user may send something now.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    fn check_rate_left(&self, user: &UserId, at: &Moment<'_>) -> Result<(), Refusal> {
+        let (rate, now_ms) = (self.settings.message_rate, at.now.ticks_ms);
+        let next_ms = self.users.get(user).map_or(0, |user| user.sent.bucket.next_at_ms(rate, now_ms));
+        match next_ms > now_ms {
+            true => {
+                let words = format!("more than {} messages a second", rate.per_second);
+                Err(limited(next_ms - now_ms, &words))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Counts what a user sends.
     fn check_rate(&mut self, caller: &Caller, at: &Moment<'_>) -> Result<(), Refusal> {
-        let (rate, now_ms) = (self.settings.message_rate, at.now.ticks_ms);
-        let Some(user) = self.users.get_mut(&caller.who.user) else { return Ok(()) };
-        let next_ms = user.sent.bucket.next_at_ms(rate, now_ms);
-        if next_ms > now_ms {
-            return Err(limited(
-                next_ms - now_ms,
-                &format!("more than {} messages a second", rate.per_second),
-            ));
+        self.check_rate_left(&caller.who.user, at)?;
+        if let Some(user) = self.users.get_mut(&caller.who.user) {
+            user.sent.bucket.take(self.settings.message_rate, at.now.ticks_ms);
         }
-        user.sent.bucket.take(rate, now_ms);
         Ok(())
     }
 

@@ -39,6 +39,25 @@ fn first_contact_puts_both_into_a_room_of_their_own() {
 }
 
 #[test]
+fn what_is_refused_is_no_first_contact() {
+    let mut talk = Talk::with(|settings| settings.message_rate = Rate { per_second: 1, burst: 1 });
+    talk.come_to("lobby", &["Ann", "Bob"]);
+    let (long, mut answering) = ("x".repeat(20_000), write("u2", "3", "x"));
+    answering["reply_to"] = 1.into();
+    talk.say("Ann", "lobby", "that was my rate");
+    talk.forget();
+    assert_eq!(talk.no("Ann", write("u2", "1", "psst")), "rate_limited");
+    talk.turn(1_000);
+    assert_eq!(talk.no("Ann", write("u2", "1", " ")), "empty_text");
+    assert_eq!(talk.no("Ann", write("u2", "2", &long)), "too_long");
+    assert_eq!(talk.no("Ann", answering), "unknown_message");
+    assert_eq!((talk.kinds("Bob"), talk.chat.room_count()), (vec![], 1));
+    talk.ok("Ann", write("u2", "1", "psst"));
+    // What was sent is known, whatever the rate.
+    assert_eq!(talk.ok("Ann", write("u2", "1", "psst"))["duplicate"], true);
+}
+
+#[test]
 fn nobody_else_joins_reads_or_names_it() {
     let mut talk = Talk::new();
     for who in ["Ann", "Bob", "Cy"] {

@@ -260,6 +260,37 @@ fn who_was_kicked_or_muted_meanwhile_says_nothing_though_the_host_allows_it() {
 }
 
 #[test]
+fn what_was_deleted_meanwhile_is_not_edited_though_the_host_allows_it() {
+    let mut talk = asking();
+    in_lobby(&mut talk, &["Ann", "Bob"]);
+    let (_, answer) = asked(&mut talk, "Ann", send("1", "x"), Verdict::Allow);
+    let of = answer["ok"]["offset"].clone();
+    talk.ask("Ann", json!({ "do": "edit", "room": "lobby", "offset": of, "mid": "e", "text": "s3cr3t" }));
+    talk.moderate("lobby", Moderation::Clear { user: None });
+    talk.reply(Verdict::Allow);
+    assert_eq!(talk.answer("Ann")["error"]["name"], "unknown_message");
+    let page = talk.ok("Bob", json!({ "do": "history", "room": "lobby", "after": 0 }));
+    assert!(!page.to_string().contains("s3cr3t"), "{page}");
+}
+
+#[test]
+fn what_was_sent_meanwhile_under_the_same_mid_is_there_once() {
+    let mut talk = asking();
+    for who in ["one", "two"] {
+        talk.admit(who, Admission::user("ann-1", "Ann"));
+        asked(&mut talk, who, json!({ "do": "join", "room": "lobby" }), Verdict::Allow);
+    }
+    for who in ["one", "two"] {
+        talk.ask(who, send("1", "x"));
+    }
+    talk.reply(Verdict::Allow);
+    talk.reply(Verdict::Allow);
+    let (one, two) = (talk.answer("one")["ok"].clone(), talk.answer("two")["ok"].clone());
+    assert_eq!((&one["duplicate"], &two["duplicate"]), (&json!(false), &json!(true)));
+    assert_eq!(place(&one), place(&two));
+}
+
+#[test]
 fn who_was_banned_meanwhile_does_not_come_in_though_the_host_allows_it() {
     let mut talk = asking();
     in_lobby(&mut talk, &["Bob"]);
