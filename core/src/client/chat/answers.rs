@@ -104,13 +104,19 @@ impl Machine {
         };
         let code = ErrorCode::from_number(refusal.number);
         let wait_ms = refusal.retry_after_ms.unwrap_or(RETRY_MS);
-        let (is_open, is_later) = (refusal.open == Some(true), refusal.retry_after_ms.is_some());
-        if is_open {
+        let doubled_ms = wait_ms.max(RETRY_MS << change.refused_count.min(5));
+        let is_limited = code == Some(ErrorCode::RateLimited);
+        let is_passing = matches!(code, Some(ErrorCode::Busy | ErrorCode::StoreUnavailable));
+        if refusal.open == Some(true) {
             // It has a place, and only the same mid once more can say whether it stays.
-            let doubled = RETRY_MS << change.doubt_count.min(5);
-            self.changes.put_back(request, false, self.now_ms + wait_ms.max(doubled));
-        } else if code == Some(ErrorCode::RateLimited) || code == Some(ErrorCode::Busy) && is_later {
+            self.changes.put_back(request, false, self.now_ms + doubled_ms);
+        } else if is_limited {
             self.changes.put_back(request, true, self.now_ms + wait_ms);
+            let rate =
+                self.me().and_then(|me| me.limits.get("message_rate")).copied().filter(|rate| *rate > 0);
+            self.changes.space(rate.map_or(wait_ms, |rate| 1_000_u64.div_ceil(rate)));
+        } else if is_passing {
+            self.changes.put_back(request, true, self.now_ms + doubled_ms);
         } else if change.open_count > 1 {
             let words = format!("it was sent before and had no reply, and now: {}", refusal.message);
             self.give_up(request, &words, Some(refusal));

@@ -165,18 +165,23 @@ impl Machine {
         let known: Vec<(String, Position)> =
             self.rooms.iter().map(|(name, room)| (name.clone(), room.position)).collect();
         for (name, position) in known {
+            // Who was taken out meanwhile, or whom the host wants to be asked about, joins from there.
+            let is_out = ErrorCode::NotMember.number();
             match rooms.remove(&name) {
                 Some(Resumed::In(entered)) => self.enter(&name, entered, true),
                 Some(Resumed::Out(_)) if self.calls.leaves(&name) => self.drop_room(&name),
+                Some(Resumed::Out(refusal)) if refusal.number == is_out => self.rejoin(name, position),
                 Some(Resumed::Out(refusal)) => self.lose_room(&name, &refusal.name),
-                None => {
-                    let id = self.new_request();
-                    let body = Request::Join { room: name, history: None, since: Some(position) };
-                    self.calls.add(id, body, Purpose::Rejoin, 0);
-                }
+                None => self.rejoin(name, position),
             }
         }
         self.flush();
+    }
+
+    fn rejoin(&mut self, room: String, position: Position) {
+        let id = self.new_request();
+        let body = Request::Join { room, history: None, since: Some(position) };
+        self.calls.add(id, body, Purpose::Rejoin, 0);
     }
 
     /// When the token ends, by the server's clock.

@@ -261,7 +261,8 @@ impl Machine {
     }
 
     fn add_change(&mut self, id: RequestId, body: Request, mid: String) {
-        let change = Change { body, mid, open_count: 0, first_sent_ms: None, is_sent: false, doubt_count: 0 };
+        let change =
+            Change { body, mid, open_count: 0, first_sent_ms: None, is_sent: false, refused_count: 0 };
         self.changes.add(id, change);
         self.saved.wish();
     }
@@ -270,7 +271,8 @@ impl Machine {
     pub(super) fn restore_change(&mut self, body: Request, mid: String, first_sent_ms: Option<u64>) {
         let id = self.new_request();
         let open_count = u32::from(first_sent_ms.is_some());
-        self.changes.add(id, Change { body, mid, open_count, first_sent_ms, is_sent: false, doubt_count: 0 });
+        self.changes
+            .add(id, Change { body, mid, open_count, first_sent_ms, is_sent: false, refused_count: 0 });
     }
 
     pub(super) fn answer(&mut self, request: RequestId, result: Result<Reply, Error>) {

@@ -18,8 +18,8 @@ pub(super) struct Change {
     pub(super) first_sent_ms: Option<u64>,
     /// It is on the wire and has no reply.
     pub(super) is_sent: bool,
-    /// How often the store could not say what became of it.
-    pub(super) doubt_count: u32,
+    /// How often it was put back.
+    pub(super) refused_count: u32,
 }
 
 impl Change {
@@ -30,12 +30,29 @@ impl Change {
 }
 
 /// All changes, in the order in which they were asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outbox {
     changes: BTreeMap<RequestId, Change>,
     sent_count: usize,
+    /// How many may be unanswered: one after a refusal, and one more for each answer.
+    window: usize,
     /// Nothing is sent before.
     paused_until_ms: u64,
+    /// How long after one the next may be sent, from a refusal for the rate on until there is nothing to send. So a long
+    /// outbox is not refused again and again, which a server takes for a flood.
+    interval_ms: u64,
+}
+
+impl Default for Outbox {
+    fn default() -> Outbox {
+        Outbox {
+            changes: BTreeMap::new(),
+            sent_count: 0,
+            window: MAX_SENT_COUNT,
+            paused_until_ms: 0,
+            interval_ms: 0,
+        }
+    }
 }
 
 impl Outbox {
@@ -61,7 +78,7 @@ impl Outbox {
         now_ms: u64,
         is_held_up: impl Fn(&Change) -> bool,
     ) -> Option<(RequestId, &Change)> {
-        if self.sent_count >= MAX_SENT_COUNT || now_ms < self.paused_until_ms {
+        if self.sent_count >= self.window || now_ms < self.paused_until_ms {
             return None;
         }
         let (id, change) =
@@ -70,6 +87,9 @@ impl Outbox {
         change.open_count += 1;
         change.first_sent_ms.get_or_insert(now_ms);
         self.sent_count += 1;
+        if self.interval_ms > 0 {
+            self.paused_until_ms = now_ms + self.interval_ms;
+        }
         Some((*id, change))
     }
 
@@ -77,17 +97,28 @@ impl Outbox {
     pub(super) fn take(&mut self, id: RequestId) -> Option<Change> {
         let change = self.changes.remove(&id)?;
         self.sent_count -= usize::from(change.is_sent);
+        self.window = MAX_SENT_COUNT.min(self.window + 1);
+        if self.changes.is_empty() {
+            self.interval_ms = 0;
+        }
         Some(change)
+    }
+
+    /// The server has refused one for the rate.
+    pub(super) fn space(&mut self, interval_ms: u64) {
+        self.interval_ms = interval_ms;
     }
 
     /// It is to be sent again, nothing before `until_ms`. `is_refused`: this time it did not happen.
     pub(super) fn put_back(&mut self, id: RequestId, is_refused: bool, until_ms: u64) {
         self.paused_until_ms = self.paused_until_ms.max(until_ms);
+        self.window = 1;
         let Some(change) = self.changes.get_mut(&id) else { return };
         self.sent_count -= usize::from(change.is_sent);
         change.is_sent = false;
+        change.refused_count += 1;
         match is_refused {
-            false => change.doubt_count += 1,
+            false => {}
             true if change.open_count == 1 => {
                 change.open_count = 0;
                 change.first_sent_ms = None;
@@ -118,7 +149,7 @@ impl Outbox {
 
     /// When it goes on after a pause, if anything waits for that.
     pub(super) fn goes_on_at_ms(&self, now_ms: u64) -> Option<u64> {
-        let waits = self.sent_count < MAX_SENT_COUNT && self.changes.values().any(|change| !change.is_sent);
+        let waits = self.sent_count < self.window && self.changes.values().any(|change| !change.is_sent);
         Some(self.paused_until_ms).filter(|until| waits && *until > now_ms)
     }
 }

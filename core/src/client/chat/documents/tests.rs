@@ -185,6 +185,10 @@ fn a_join_says_what_stands_in_the_room() {
     let Content::Records { records, rollback: None } = since.content else { panic!("these are records") };
     assert!(since.recovered && records.len() == 2);
     assert_eq!(records[0].prev, Some(at(LOBBY, 58)));
+    let lost = entered(ok_of(&texts, "join-lost")).unwrap();
+    assert!(
+        matches!(lost.content, Content::Records { rollback: Some(to), records } if to.offset == 1 && records.is_empty())
+    );
     let delete = Change::Delete { of: 55, mid: "c-1".into(), user: "host-1".into() };
     assert_eq!((records[1].position, &records[1].change), (at(LOBBY, 60), &delete));
 }
@@ -199,7 +203,12 @@ fn a_hello_says_who_one_is_and_what_became_of_each_room() {
         (first.me.connection, first.me.user.as_str(), first.me.limits["dedupe_ms"]),
         (7, "u7", 86_400_000)
     );
-    assert!(welcome(ok_of(&texts, "hello-token")).unwrap().me.limits.is_empty());
+    let token = welcome(ok_of(&texts, "hello-token")).unwrap();
+    assert_eq!((token.me.limits.len(), token.expires_at_ms), (0, Some(1_700_003_600_000)));
+    let rooms = welcome(ok_of(&texts, "hello-back")).unwrap().rooms.unwrap();
+    let Resumed::In(lobby) = &rooms["lobby"] else { panic!("lobby") };
+    let Content::Records { rollback, records } = &lobby.content else { panic!("these are records") };
+    assert_eq!((*rollback, records.len()), (Some(at(LOBBY, 58)), 1));
     let back = welcome(ok_of(&texts, "hello-resume")).unwrap();
     let rooms = back.rooms.unwrap();
     assert!(matches!(&rooms["lobby"], Resumed::In(entered) if entered.recovered));

@@ -67,9 +67,11 @@ fn after_rate_limited_nothing_is_sent_until_it_may_and_then_in_order() {
     assert!(desk.sent.is_empty());
     desk.turn_to(desk.now_ms + 1);
     for nth in 1..4 {
+        assert_eq!(desk.sent.len(), 1, "one by one, at the rate");
         let again = desk.reply(&sent(4 + nth));
         assert_eq!(field(&again, "text"), format!("s{nth}"));
         assert_ne!(mid(&again), first);
+        desk.turn_to(desk.now_ms + 1_500);
     }
     assert_eq!(desk.answered(), ["at 4", "at 5", "at 6", "at 7"]);
 }
@@ -102,14 +104,59 @@ fn what_may_have_been_stored_is_sent_again_with_the_same_mid_and_what_was_not_is
     desk.turn_to(desk.now_ms + 1);
     assert_eq!(mid(&desk.reply(&sent(4))), first);
     desk.say("two");
-    desk.refuse(ErrorCode::StoreUnavailable, r#","open":false"#);
+    let second = mid(&desk.refuse(ErrorCode::StoreUnavailable, r#","open":false"#));
+    desk.turn_to(desk.now_ms + 1_000);
+    assert_eq!(mid(&desk.refuse(ErrorCode::Busy, r#","open":false,"retry_after_ms":7000"#)), second);
+    desk.turn_to(desk.now_ms + 7_000);
+    assert_eq!(mid(&desk.reply(&sent(5))), second);
     desk.say("three");
-    desk.refuse(ErrorCode::Busy, r#","open":false,"retry_after_ms":700"#);
-    desk.turn_to(desk.now_ms + 700);
-    desk.reply(&sent(5));
-    desk.say("four");
     desk.refuse(ErrorCode::Muted, "");
-    assert_eq!(desk.answered(), ["at 4", "store_unavailable", "at 5", "muted"]);
+    assert_eq!(desk.answered(), ["at 4", "at 5", "muted"]);
+}
+
+#[test]
+fn a_long_outbox_is_sent_at_the_rate_and_is_no_flood_of_refusals() {
+    // As the engine counts: 2 a second, 20 at once.
+    let mut desk = Desk::new(Settings::new());
+    desk.limits = r#""dedupe_ms":86400000,"message_rate":2,"message_burst":20"#;
+    desk.open("");
+    desk.ask(Request::Join { room: "lobby".into(), history: None, since: None });
+    desk.reply(&joined(0, &[]));
+    for nth in 0..60 {
+        desk.say(&format!("s{nth}"));
+    }
+    let (mut full_at_ms, mut said, mut refused) = (0, Vec::new(), 0);
+    let began_ms = desk.now_ms;
+    loop {
+        while !desk.sent.is_empty() {
+            if desk.sent[0] == "{}" {
+                desk.sent.remove(0);
+            } else if full_at_ms <= desk.now_ms + 19 * 500 {
+                full_at_ms = desk.now_ms.max(full_at_ms) + 500;
+                let text = desk.reply(&sent(said.len() as u64 + 1));
+                said.push(field(&text, "text").as_str().unwrap().to_owned());
+            } else {
+                refused += 1;
+                let wait_ms = full_at_ms - 19 * 500 - desk.now_ms;
+                desk.refuse(ErrorCode::RateLimited, &format!(r#","retry_after_ms":{wait_ms}"#));
+            }
+        }
+        if said.len() == 60 {
+            break;
+        }
+        desk.machine.heard(desk.now_ms);
+        desk.turn_to(desk.machine.next_deadline_ms().unwrap());
+    }
+    assert_eq!(said, (0..60).map(|nth| format!("s{nth}")).collect::<Vec<_>>());
+    assert!((1..=8).contains(&refused), "{refused}");
+    assert!(desk.now_ms - began_ms <= 21_000, "{} ms", desk.now_ms - began_ms);
+    // When all is said, there is no more waiting.
+    desk.turn_to(desk.now_ms + 20_000);
+    desk.sent.clear();
+    for _ in 0..8 {
+        desk.say("again");
+    }
+    assert_eq!(desk.sent.len(), 8);
 }
 
 #[test]

@@ -247,6 +247,22 @@ fn a_resume_whose_position_is_lower_is_a_rollback() {
 }
 
 #[test]
+fn who_was_taken_out_of_a_room_meanwhile_joins_it_from_there_or_is_told_to_be_gone() {
+    let out = r#","rooms":{"lobby":{"error":{"code":204,"name":"not_member","message":"no"}}}"#;
+    let mut desk = Desk::in_lobby();
+    desk.cut();
+    desk.open(out);
+    let records = records([4]);
+    let again = format!(r#"{{"room":"lobby","epoch":5,"offset":4,"recovered":true,"records":{records}}}"#);
+    assert_eq!(field(&desk.reply(&again), "since")["offset"], 3);
+    assert_eq!(desk.heard().last().unwrap(), "m4");
+    desk.cut();
+    desk.open(out);
+    desk.refuse(ErrorCode::Refused, "");
+    assert_eq!(desk.heard().last().unwrap(), "removed refused");
+}
+
+#[test]
 fn a_room_that_one_may_not_enter_again_is_told_to_be_gone() {
     let mut desk = Desk::in_lobby();
     desk.cut();

@@ -17,6 +17,8 @@ pub(crate) struct Desk {
     pub(crate) save_count: usize,
     /// The last `hello`.
     pub(crate) hello: String,
+    /// What the server announces.
+    pub(crate) limits: &'static str,
 }
 
 pub(crate) const EPOCH: u64 = 5;
@@ -69,6 +71,7 @@ impl Desk {
             token_count: 0,
             save_count: 0,
             hello: String::new(),
+            limits: r#""dedupe_ms":86400000"#,
         };
         desk.machine.start(desk.now_ms);
         desk.drain();
@@ -127,7 +130,8 @@ impl Desk {
         self.drain();
         let id = field(&self.hello, "id").as_u64().unwrap();
         self.hear(&format!(
-            r#"{{"id":{id},"ok":{{"connection":7,"user":"{user}","name":"Ann","color":"red","session":"s3cr3t","heartbeat_ms":25000,"limits":{{"dedupe_ms":86400000}},"time":1000000{more}}}}}"#
+            r#"{{"id":{id},"ok":{{"connection":7,"user":"{user}","name":"Ann","color":"red","session":"s3cr3t","heartbeat_ms":25000,"limits":{{{}}},"time":1000000{more}}}}}"#,
+            self.limits
         ));
     }
 

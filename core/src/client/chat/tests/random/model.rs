@@ -294,7 +294,8 @@ impl Model {
                     }
                 }
                 if fate == 1 {
-                    return self.refuse(request, 401, json!({"open": false}));
+                    let code = if dice.between(0, 1) == 0 { 401 } else { 209 };
+                    return self.refuse(request, code, json!({"open": false}));
                 }
                 (self.append(&user, &mid, what).offset, false)
             }
