@@ -224,4 +224,19 @@ function transcripts() {
   return { event: get('events'), refusal: get('refusals'), reply: get('replies'), request: get('requests') };
 }
 
-module.exports = { ROOT, EPOCH, WELCOME, Script, HandClock, loadClient, meet, codeOf, seeded, settle, page, message, said, changed, collect, transcripts };
+/** A chat that is in the lobby, which has these messages. */
+async function enter(t, { texts = [], options, fields } = {}) {
+  const { Chat } = await loadClient();
+  const script = new Script();
+  const chat = new Chat('ws://chat.example/', script.options({ name: 'Ann', ...options }));
+  t.after(() => chat.close());
+  script.greet();
+  const room = await script.join(chat, 'lobby', page(texts, texts.length, fields));
+  return { chat, script, room };
+}
+
+const texts = (room) => room.messages.map(({ text }) => text);
+const offsets = (events) => events.map(({ offset }) => offset);
+const bare = ({ room: _, ...record }) => record;
+
+module.exports = { ROOT, EPOCH, WELCOME, Script, HandClock, loadClient, meet, enter, texts, offsets, bare, codeOf, seeded, settle, page, message, said, changed, collect, transcripts };
