@@ -77,6 +77,51 @@
 // As many as want to.
 #define KLATSCH_NO_LIMIT UINT64_MAX
 
+// It does not keep to its dialect.
+#define KLATSCH_CLOSE_PROTOCOL 4000
+
+// The name is not allowed.
+#define KLATSCH_CLOSE_BAD_NAME 4000
+
+// Its token or its session is not valid, or not any more.
+#define KLATSCH_CLOSE_UNAUTHORIZED 4001
+
+// The user, or where it comes from, is banned.
+#define KLATSCH_CLOSE_BANNED 4002
+
+// Another connection has taken its session over.
+#define KLATSCH_CLOSE_REPLACED 4003
+
+// The host closed it, or somebody took it out of the one room that it was in.
+#define KLATSCH_CLOSE_KICKED 4004
+
+// A message is longer than it may be.
+#define KLATSCH_CLOSE_TOO_LONG 1009
+
+// There is no room for it: connections, rooms, sessions or memory have run out.
+#define KLATSCH_CLOSE_OVERLOAD 4100
+
+// Its user has as many connections as one may have.
+#define KLATSCH_CLOSE_TOO_MANY_CONNECTIONS 4101
+
+// It did nothing but send, faster than it may, for too long.
+#define KLATSCH_CLOSE_FLOOD 4102
+
+// The engine stops.
+#define KLATSCH_CLOSE_GOING_AWAY 4200
+
+// It reads more slowly than others write.
+#define KLATSCH_CLOSE_TOO_SLOW 4201
+
+// The engine stops, to begin again.
+#define KLATSCH_CLOSE_RESTART 4202
+
+// It was silent for too long.
+#define KLATSCH_CLOSE_NO_HEARTBEAT 4203
+
+// It did not say who it is in time.
+#define KLATSCH_CLOSE_NO_HELLO 4204
+
 // What a call answers: `KLATSCH_OK` or why it failed. A number lives for ever and is never used again.
 //
 // The hundreds say whose affair it is: 1xx the call was wrong, 2xx the chat says no, 3xx the connection or

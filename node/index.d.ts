@@ -5,6 +5,25 @@ import type { Server } from 'node:http';
 /** The version of the library. */
 export const version: string;
 
+/** Why the engine closes a connection that speaks `klatsch.v1`, and the close code by which its client is told. */
+export const closeCodes: {
+  readonly protocol: 4000;
+  readonly bad_name: 4000;
+  readonly unauthorized: 4001;
+  readonly banned: 4002;
+  readonly replaced: 4003;
+  readonly kicked: 4004;
+  readonly too_long: 1009;
+  readonly overload: 4100;
+  readonly too_many_connections: 4101;
+  readonly flood: 4102;
+  readonly going_away: 4200;
+  readonly too_slow: 4201;
+  readonly restart: 4202;
+  readonly no_heartbeat: 4203;
+  readonly no_hello: 4204;
+};
+
 /**
  * Where a record stands in its room's log. Within an epoch the offset grows by 1 with each record; it is never
  * used twice in a room, whatever the epoch. Offset 0: an empty log.

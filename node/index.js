@@ -23,6 +23,7 @@ const BATCH_COUNT = 256;
 /** How long events may keep the event loop before everything else gets its turn. */
 const TURN_MS = 8;
 const GRACE_MS = 5_000;
+const closeCodes = Object.freeze(JSON.parse(call(() => native.closeCodes())));
 const KINDS = new Set(JSON.parse(call(() => native.eventKinds())));
 /** What comes although nobody listens: an error must not pass unheard, and the end of a run is told by it. */
 const ALWAYS_WANTED = ['error', 'stopped'];
@@ -435,4 +436,4 @@ function pendingPromise() {
   return pending;
 }
 
-module.exports = { Engine, KlatschError, version: native.version() };
+module.exports = { Engine, KlatschError, closeCodes, version: native.version() };

@@ -20,6 +20,8 @@ mod version;
 
 mod error;
 
+mod close;
+
 mod options;
 
 mod engine;
@@ -44,6 +46,7 @@ mod host;
 mod text;
 
 pub use calls::*;
+pub use close::*;
 pub use engine::*;
 pub use error::*;
 pub use event::*;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use klatsch::{ErrorCode, Event, NUMBER_OPTIONS};
+use klatsch::{CloseCause, Dialect, ErrorCode, Event, NUMBER_OPTIONS};
 
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -48,6 +48,15 @@ fn every_number_option_has_the_cores_meaning_default_and_range() {
         assert!(comment.starts_with(&meaning), "{name}: {comment}\nThe core says: {meaning}");
         let range = format!("default {}; from {} to {}.", option.default, option.min, option.max);
         assert!(comment.contains(&range), "{name}: {comment}\nThe core says: {range}");
+    }
+}
+
+#[test]
+fn every_close_code_is_the_cores_and_has_its_meaning() {
+    let header = header();
+    for cause in CloseCause::ALL {
+        let line = format!("KLATSCH_CLOSE_{} {}", cause.name().to_uppercase(), cause.code(Dialect::V1));
+        assert_eq!(comment(&header, &line), cause.meaning(), "{line}");
     }
 }
 

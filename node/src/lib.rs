@@ -45,6 +45,21 @@ pub fn error_codes() -> Result<String, Failure> {
     })
 }
 
+/// Every cause of closing and its code in the dialect v1, as a JSON object.
+#[napi]
+pub fn close_codes() -> Result<String, Failure> {
+    guard(|| {
+        let mut out = Vec::new();
+        let table = json::Object::new(&mut out);
+        let code_of = |cause: &klatsch::CloseCause| u64::from(cause.code(klatsch::Dialect::V1));
+        klatsch::CloseCause::ALL
+            .iter()
+            .fold(table, |table, cause| table.number(cause.name(), code_of(cause)))
+            .end();
+        Ok(json::finish(out))
+    })
+}
+
 /// Every kind of event, as a JSON array of names.
 #[napi]
 pub fn event_kinds() -> Result<String, Failure> {
