@@ -108,17 +108,27 @@ impl Sim {
     /// # Errors
     /// `not_running`.
     pub fn lose(&mut self, count: u64) -> Result<(), Error> {
-        let (before, after) = self.act(|hub, now| {
+        self.act(|_, _| Ok(()))?;
+        self.lose_now(count);
+        // Whoever is there is told.
+        self.act(|_, _| Ok(()))
+    }
+
+    /// The same, whether the engine is there or not.
+    pub(super) fn lose_now(&mut self, count: u64) {
+        let now = self.shared.now();
+        let lost = self.shared.with(|hub| {
             let before = hub.rooms();
-            hub.lose(count, now);
-            Ok((before, hub.rooms()))
-        })?;
-        if let Some(checker) = &mut self.checker {
-            for (before, after) in before.iter().zip(after) {
+            if count > 0 {
+                hub.lose(count, now);
+            }
+            (before, hub.rooms())
+        });
+        if let (Some(checker), Ok((before, after))) = (&mut self.checker, lost) {
+            for (before, after) in before.iter().zip(after).filter(|_| count > 0) {
                 checker.log_lost(&after.name, after.position, before.position);
             }
         }
-        Ok(())
     }
 
     /// As [`Engine::answer`](crate::Engine::answer).

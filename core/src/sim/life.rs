@@ -16,22 +16,29 @@ pub struct Restart {
     is_clean: bool,
     grace_ms: u64,
     down_ms: u64,
+    lost_count: u64,
 }
 
 impl Restart {
     /// The engine is stopped: it sends what waits, and closes every connection with a close frame.
     pub fn clean() -> Restart {
-        Restart { is_clean: true, grace_ms: 5_000, down_ms: 1_000 }
+        Restart { is_clean: true, grace_ms: 5_000, down_ms: 1_000, lost_count: 0 }
     }
 
     /// The engine ends without a word: its lines end as those of a killed process.
     pub fn crash() -> Restart {
-        Restart { is_clean: false, grace_ms: 0, down_ms: 1_000 }
+        Restart { is_clean: false, grace_ms: 0, down_ms: 1_000, lost_count: 0 }
     }
 
     /// How long a clean end may take. Default: 5,000.
     pub fn grace_ms(mut self, ms: u64) -> Restart {
         self.grace_ms = ms;
+        self
+    }
+
+    /// How many of its newest records every room's log has lost when the engine is there again, as by [`Sim::lose`]. Default: 0.
+    pub fn losing(mut self, count: u64) -> Restart {
+        self.lost_count = count;
         self
     }
 
@@ -47,8 +54,8 @@ pub(super) struct Life {
     number: u32,
     pub(super) shards: Arc<Shards>,
     seats: Vec<Seat>,
-    /// It stops, and is to start again so long after its end.
-    down_ms: Option<u64>,
+    /// It stops, and how it is to be there again.
+    restart: Option<Restart>,
 }
 
 struct Seat {
@@ -75,11 +82,12 @@ impl Sim {
     /// is down already, nothing happens.
     pub fn restart(&mut self, how: Restart) {
         let now_ms = self.now_ms();
-        let Some(life) = self.life.as_mut().filter(|life| life.down_ms.is_none()) else { return };
-        life.down_ms = Some(how.down_ms);
-        match how.is_clean {
+        let Some(life) = self.life.as_mut().filter(|life| life.restart.is_none()) else { return };
+        let (is_clean, grace_ms) = (how.is_clean, how.grace_ms);
+        life.restart = Some(how);
+        match is_clean {
             true => {
-                life.shards.stop(now_ms + how.grace_ms);
+                life.shards.stop(now_ms + grace_ms);
                 self.nudge_woken();
             }
             false => self.end_life(),
@@ -100,7 +108,7 @@ impl Sim {
         let has_place = shards.clone();
         self.shared.queue.on_space(Some(Arc::new(move || has_place.has_place())));
         self.life_count += 1;
-        self.life = Some(Life { number: self.life_count, shards, seats, down_ms: None });
+        self.life = Some(Life { number: self.life_count, shards, seats, restart: None });
         Ok(())
     }
 
@@ -151,7 +159,7 @@ impl Sim {
             true => None,
             false => seat.shard.turn_once(),
         };
-        let is_over = life.down_ms.is_some() && life.seats.iter().all(|seat| seat.shard.has_stopped());
+        let is_over = life.restart.is_some() && life.seats.iter().all(|seat| seat.shard.has_stopped());
         self.look_at_lines();
         self.nudge_woken();
         match next_ms {
@@ -166,8 +174,10 @@ impl Sim {
     fn end_life(&mut self) {
         self.clock.turn_to(self.now_us / 1_000, u32::MAX);
         if let Some(life) = self.life.take() {
-            let down_us = life.down_ms.unwrap_or_default() * 1_000;
+            let Restart { down_ms, lost_count, .. } = life.restart.clone().unwrap_or_else(Restart::crash);
+            let down_us = down_ms * 1_000;
             drop(life);
+            self.lose_now(lost_count);
             self.agenda.add(self.now_us + down_us, Due::Start);
         }
         self.look_at_lines();

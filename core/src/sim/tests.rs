@@ -218,6 +218,20 @@ fn a_restart_closes_everybody_and_keeps_what_was_said() {
 }
 
 #[test]
+fn a_restart_may_lose_what_was_said_last() {
+    let mut sim = sim(&options(), 8);
+    let line = join(&mut sim, "ann", Link::new());
+    ["one", "two", "three"].map(|text| sim.send(line, text));
+    sim.advance(1_000);
+    sim.restart(Restart::crash().losing(2));
+    sim.advance(2_000);
+    let left = sim.history("lobby", 0, 10).unwrap();
+    assert_eq!(left.iter().map(|message| message.text.as_str()).collect::<Vec<_>>(), ["one"]);
+    let position = sim.broadcast("lobby", "four").unwrap();
+    assert!(position.epoch > left[0].position.epoch && position.offset > 3, "{position}");
+}
+
+#[test]
 fn what_the_engine_refuses_is_seen_with_its_status() {
     let mut sim = sim(&options(), 9);
     let nowhere = sim.connect("/nowhere", &[], Link::new());

@@ -258,6 +258,10 @@ impl Story {
                     0 => Restart::clean().grace_ms(1_000),
                     _ => Restart::crash(),
                 };
+                let how = match self.may_lose {
+                    true => how.losing(self.sim.random(4)),
+                    false => how,
+                };
                 self.tell(&format!("{how:?}"));
                 self.sim.restart(how);
             }
