@@ -186,6 +186,19 @@ test('every mid is another, in every client', async (t) => {
   assert.equal(mids.size, 100);
 });
 
+/** What is sent one after the other, each when the one before is answered. */
+function sentOneByOne(script, count) {
+  const sent = [];
+  while (sent.length < count) {
+    script.clock.turn(1);
+    const [request, ...others] = script.sent();
+    assert.deepEqual(others, []);
+    sent.push(request);
+    script.ok(request);
+  }
+  return sent;
+}
+
 test('on rate_limited nothing more is sent until retry_after_ms, and then it goes on in order', async (t) => {
   const { chat, script } = await meet(t);
   const sends = ['a', 'b', 'c'].map((text) => chat.send('lobby', text));
@@ -194,10 +207,8 @@ test('on rate_limited nothing more is sent until retry_after_ms, and then it goe
   chat.edit('lobby', 1, 'later');
   script.clock.turn(1499);
   assert.deepEqual(script.sent(), []);
-  script.clock.turn(1);
-  const again = script.sent();
+  const again = sentOneByOne(script, 4);
   assert.deepEqual(again.map(({ text, mid }) => [text, mid]), [...requests.map(({ text, mid }) => [text, mid]), ['later', again[3].mid]]);
-  for (const request of again) script.ok(request);
   await Promise.all(sends);
 });
 
@@ -210,8 +221,8 @@ test('while something may still be refused, nothing overtakes it', async (t) => 
   script.clock.turn(10);
   assert.deepEqual(script.sent(), []);
   script.refuse(b, 'rate_limited', { retry_after_ms: 5 });
-  script.clock.turn(5);
-  assert.deepEqual(script.sent().map(({ text }) => text), ['a', 'b', 'c']);
+  script.clock.turn(4);
+  assert.deepEqual(sentOneByOne(script, 3).map(({ text }) => text), ['a', 'b', 'c']);
 });
 
 test('of several waits for the rate the longest counts', async (t) => {
@@ -222,8 +233,24 @@ test('of several waits for the rate the longest counts', async (t) => {
   script.refuse(b, 'rate_limited', { retry_after_ms: 10 });
   script.clock.turn(999);
   assert.deepEqual(script.sent(), []);
-  script.clock.turn(1);
-  assert.equal(script.sent().length, 2);
+  assert.deepEqual(sentOneByOne(script, 2).map(({ text }) => text), ['a', 'b']);
+});
+
+test('what is over the rate goes at the rate, one at a time, until nothing waits', async (t) => {
+  const { chat, script } = await meet(t, {}, { limits: { message_rate: 4 } });
+  for (let at = 0; at < 12; at++) chat.send('lobby', String(at));
+  for (const request of script.sent('send')) script.refuse(request, 'rate_limited', { retry_after_ms: 10 });
+  script.clock.turn(10);
+  for (let at = 0; at < 12; at++) {
+    const request = script.one('send');
+    assert.equal(request.text, String(at));
+    script.ok(request);
+    script.clock.turn(249);
+    assert.deepEqual(script.sent(), []);
+    script.clock.turn(1);
+  }
+  for (let at = 0; at < 12; at++) chat.send('lobby', 'again');
+  assert.equal(script.sent('send').length, 8);
 });
 
 test('what could not be stored is sent again with the same mid', async (t) => {

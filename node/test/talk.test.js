@@ -121,6 +121,17 @@ test('who was cut off comes back and has missed nothing, nor have the others', a
   assert.deepEqual(presence, []);
 });
 
+test('a full outbox is no flood: it goes at the rate, and the line stays', async (t) => {
+  const { url } = await startEngine(t, { messageRate: 30, messageBurst: 5 });
+  const chat = await open(t, url, { name: 'Ann' });
+  await chat.join('lobby');
+  const states = remembered(chat, 'state');
+  const said = Array.from({ length: 90 }, (_, at) => chat.send('lobby', String(at)));
+  await within(Promise.all(said), 'every message to be answered');
+  assert.deepEqual(texts(chat), said.map((_, at) => String(at)));
+  assert.deepEqual(states, []);
+});
+
 test('through many cuts everything is said once, and in order', async (t) => {
   const { url } = await startEngine(t, { limits: 'load-test' });
   const [left, right] = [await startProxy(t, url), await startProxy(t, url)];

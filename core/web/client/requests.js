@@ -17,6 +17,7 @@ export class Requests {
   #lastMid = 0;
   #pausedUntil = 0;
   #isRefused = false; // what was said behind a refused change may be refused, too
+  #isPaced = false; // one at a time at the engine's rate, since it has refused some: many refusals are a flood to it
 
   /**
    * `owner`: `isOpen`, `user`, `limits`, `now()`, `write(document)`, `timers`; `changed()`: the outbox is another, `failed(error,
@@ -110,7 +111,7 @@ export class Requests {
     this.#isRefused &&= unanswered > 0;
     if (this.#isRefused) return;
     for (const change of this.outbox.filter(({ id }) => id === null)) {
-      if (unanswered >= UNANSWERED_COUNT) break;
+      if (unanswered >= (this.#isPaced ? 1 : UNANSWERED_COUNT)) break;
       if (change.at !== null && now - change.at >= (limits.dedupe_ms ?? DEDUPE_MS)) {
         this.#settle(change, uncertainError('it was sent too long ago to be sent again'));
       } else if (change.user !== null && change.user !== user) {
@@ -131,13 +132,19 @@ export class Requests {
     change.id = null;
     if (!error || !isPassing(error)) {
       this.#settle(change, error, ok);
+      this.#isPaced &&= this.outbox.length > 0;
+      if (this.#isPaced) this.#pause(1_000 / (this.#owner.limits.message_rate || 1_000));
     } else {
-      const now = this.#owner.now();
-      this.#isRefused = true;
-      this.#pausedUntil = Math.max(this.#pausedUntil, now + (error.retry_after_ms ?? RETRY_MS));
-      this.#owner.timers.arm('pause', this.#pausedUntil - now, () => this.#pump());
+      this.#isRefused = this.#isPaced = true;
+      this.#pause(error.retry_after_ms ?? RETRY_MS);
     }
     this.#pump();
+  }
+
+  #pause(ms) {
+    const now = this.#owner.now();
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + ms);
+    this.#owner.timers.arm('pause', this.#pausedUntil - now, () => this.#pump());
   }
 
   #settle(change, error, ok) {
