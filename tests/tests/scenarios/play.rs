@@ -1,5 +1,7 @@
 //! Plays a scenario through a door: real clients, and a host that does and hears.
 
+mod v1;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -8,9 +10,11 @@ use klatsch_tests::scenario::{
     Act, ClientAct, EventPattern, ExpectedError, Heard, HostAct, Payload, QuestionPattern, Scenario, Verdict,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::client::{Client, DEADLINE, Document, QUIET, Seen, is_about_presence};
+use v1::{V1, admission_fields, field_of};
+
+use crate::client::{Client, DEADLINE, Document, QUIET, Seen};
 use crate::json::{Bindings, read};
 
 /// What a step says is not so, in words.
@@ -264,63 +268,6 @@ impl Play {
             if !self.listen(until)? {
                 return Err(format!("the host does not hear that {who} is connected"));
             }
-        }
-    }
-
-    // What v1 clients do.
-
-    fn say_hello(&mut self, who: &str, mut fields: Value) {
-        fields["do"] = "hello".into();
-        self.ask(who, fields);
-    }
-
-    /// Sends a request, with an id of its own where it has none.
-    fn ask(&mut self, who: &str, mut request: Value) {
-        let client = self.client(who);
-        if request.get("id").is_none() {
-            client.request_id += 1;
-            request["id"] = client.request_id.into();
-        }
-        if let Some(id) = request["id"].as_u64() {
-            client.unanswered.push_back(id);
-        }
-        client.send(&Payload::Text(request.to_string()));
-    }
-
-    /// The next document is the reply to the oldest request that had none. Who is welcomed has a name for their id
-    /// and their session from here on.
-    fn is_answered(&mut self, who: &str, wanted: Result<&Value, &ExpectedError>) -> Result<(), Wrong> {
-        let id = self.client(who).unanswered.pop_front().ok_or("everything is answered already")?;
-        let document = self.next_json(who, false)?;
-        right(document["id"] == id, || format!("{who} gets {document}, which is not the reply to {id}"))?;
-        match wanted {
-            Ok(pattern) => {
-                let ok = &document["ok"];
-                if ok["session"].is_string() {
-                    self.bindings.bind(who, ok["user"].clone());
-                    self.bindings.bind(&format!("{who}.session"), ok["session"].clone());
-                }
-                self.bindings.fits(pattern, ok).map_err(|wrong| format!("{who} gets {document}: {wrong}"))
-            }
-            Err(error) => {
-                let (name, words) = (&document["error"]["name"], &document["error"]["message"]);
-                let words = words.as_str().unwrap_or_default();
-                let fits = *name == error.code && words.contains(error.words.as_deref().unwrap_or_default());
-                right(fits && !words.is_empty(), || format!("{who} gets {document}"))
-            }
-        }
-    }
-
-    fn gets(&mut self, who: &str, pattern: &Value) -> Result<(), Wrong> {
-        let document = self.next_json(who, is_about_presence(pattern))?;
-        self.client(who).unanswered.retain(|id| document["id"] != *id);
-        self.bindings.fits(pattern, &document).map_err(|wrong| format!("{who} gets {document}: {wrong}"))
-    }
-
-    fn next_json(&mut self, who: &str, is_presence: bool) -> Result<Value, Wrong> {
-        match self.client(who).next_document(is_presence, DEADLINE) {
-            Some(Document::Json(document)) => Ok(document),
-            other => Err(format!("{who} gets {other:?}")),
         }
     }
 
@@ -628,27 +575,6 @@ fn data_of(payload: &Payload) -> [String; 2] {
         Payload::Bytes(bytes) => ["binary".into(), bytes.iter().map(|byte| format!("{byte:02x}")).collect()],
     }
 }
-
-/// A field of an object as a command has it: empty where there is none.
-fn field_of(object: &Value, name: &str) -> String {
-    match &object[name] {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// USER NAME ROLE ROOMS EXPIRES_AT_MS: rooms with commas between them.
-fn admission_fields(admission: &Value) -> [String; 5] {
-    let rooms = admission["rooms"].as_array().map_or(String::new(), |rooms| {
-        rooms.iter().map(|room| room.as_str().expect("a room is a text")).collect::<Vec<_>>().join(",")
-    });
-    let field = |name| field_of(admission, name);
-    [field("user"), field("name"), field("role"), rooms, field("expires_at_ms")]
-}
-
-/// What v1 clients offer.
-const V1: &str = "klatsch.v1";
 
 /// The path of a room of the chat.
 fn room_path(room: &str) -> String {
