@@ -1691,8 +1691,8 @@ klatsch_code_t klatsch_engine_history(klatsch_engine_t *engine,
 // - `admission`: required with `KLATSCH_ALLOW_AS`; else not looked at.
 //
 // Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_UNKNOWN_QUESTION` (too late, or answered),
-// `KLATSCH_WRONG_VERDICT`, `KLATSCH_BAD_NAME`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`.
-// After the last five the question is still open.
+// `KLATSCH_WRONG_VERDICT`, `KLATSCH_BAD_NAME`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`,
+// `KLATSCH_INVALID_ARGUMENT` (also an answer that is no JSON). After the last six the question is still open.
 klatsch_code_t klatsch_engine_answer(klatsch_engine_t *engine,
                                      uint64_t question,
                                      uint32_t verdict,

@@ -301,9 +301,10 @@ impl Engine {
     /// Answers a question, now or later, from any thread.
     ///
     /// # Errors
-    /// `unknown_question` (too late, or answered), `wrong_verdict`, `bad_name`, `empty_text`, `too_long`,
-    /// `not_running`, `forked`, `internal`. After `wrong_verdict`, `bad_name`, `empty_text` and `too_long` the
-    /// question is still open.
+    /// `unknown_question` (too late, or answered), `wrong_verdict`, `bad_name`, `bad_room_name`, `empty_text`,
+    /// `too_long`, `invalid_argument` (an answer that is no JSON), `not_running`, `forked`, `internal`. After
+    /// `wrong_verdict`, `bad_name`, `bad_room_name`, `empty_text`, `too_long` and `invalid_argument` the question is still
+    /// open.
     pub fn answer(&self, question: QuestionId, verdict: Verdict) -> Result<(), Error> {
         self.inner.act(|hub, now| hub.answer(question, verdict, now))
     }

@@ -349,8 +349,8 @@ pub unsafe extern "C" fn klatsch_engine_history(
 /// - `admission`: required with `KLATSCH_ALLOW_AS`; else not looked at.
 ///
 /// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_UNKNOWN_QUESTION` (too late, or answered),
-/// `KLATSCH_WRONG_VERDICT`, `KLATSCH_BAD_NAME`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`.
-/// After the last five the question is still open.
+/// `KLATSCH_WRONG_VERDICT`, `KLATSCH_BAD_NAME`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`,
+/// `KLATSCH_INVALID_ARGUMENT` (also an answer that is no JSON). After the last six the question is still open.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn klatsch_engine_answer(
     engine: *mut klatsch_engine_t,

@@ -201,7 +201,8 @@ fn verdict(tokens: &[Token]) -> Result<Verdict, String> {
             Verdict::AllowAs { user: Some(text(user)?), name: text(name)? }
         }
         (["as", _], [_, admission]) => Verdict::AllowAsAdmission(json(admission)?),
-        (["with", _], [_, data]) => Verdict::Answer(json(data)?),
+        (["with", "{"], [_, data]) => Verdict::Answer(json(data)?),
+        (["with", _], [_, data]) => Verdict::Answer(text(data)?),
         (["rewrite", _], [_, new]) => Verdict::Rewrite(text(new)?),
         (["refuse", _], [_, reason]) => Verdict::Refuse(text(reason)?),
         _ => return Err(format!("there is no verdict {:?}", keys.join(" "))),

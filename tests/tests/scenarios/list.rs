@@ -81,5 +81,6 @@ scenarios! {
     // In Node a handler answers by what it returns: it cannot answer twice, or the wrong question.
     through rust and c {
         a_question_takes_one_answer_that_fits
+        v1_a_call_takes_an_answer_that_is_json
     }
 }

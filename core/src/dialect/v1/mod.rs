@@ -25,6 +25,17 @@ pub(crate) fn text(text: &str) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// Looks whether a text is JSON that a client of this dialect can read.
+///
+/// # Errors
+/// Words: where it is none.
+pub(crate) fn check_json(text: &str) -> Result<(), String> {
+    json::Json::parse(text, ANSWER_DEPTH).map(drop)
+}
+
+/// How deep the host's answer may be: with the reply around it, as deep as a client's request.
+const ANSWER_DEPTH: usize = 31;
+
 /// What is sent for the sake of sending something; nobody answers it.
 pub(crate) const HEARTBEAT: &[u8] = b"{}";
 

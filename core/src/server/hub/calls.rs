@@ -186,6 +186,12 @@ impl Hub {
     }
 
     pub(crate) fn answer(&mut self, id: QuestionId, verdict: Verdict, now: Now) -> Result<(), Error> {
+        if let Verdict::Answer(data) = &verdict {
+            v1::check_json(data).map_err(|words| {
+                let words = format!("the answer is not JSON that clients can read: {words}");
+                Error::new(ErrorCode::InvalidArgument, words)
+            })?;
+        }
         self.run(now, |chat, at| chat.answer(id, verdict, at))
     }
 
