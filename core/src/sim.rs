@@ -1,9 +1,9 @@
 //! The engine on a network that you turn by hand: cut the line in your own tests.
 //!
 //! A [`Sim`] runs the real engine (its chat, its logs, its turns, its frames) with a clock that stands still until you
-//! [advance](Sim::advance) it, and lines whose delays, breaks and slowness follow from a seed. The same seed and the same calls
-//! give the same run, byte for byte, on every machine: what a test finds once it finds again. Nothing sleeps, no port is
-//! opened, no thread runs; hours pass in milliseconds.
+//! [advance](Sim::advance) it, and lines whose delays, breaks and slowness follow from a seed. The same seed and the
+//! same calls give the same run, byte for byte, on every machine: what a test finds once it finds again. Nothing
+//! sleeps, no port is opened, no thread runs; hours pass in milliseconds.
 //!
 //! ```
 //! use klatsch::Options;
@@ -154,7 +154,8 @@ pub enum What {
         /// The subprotocol that the engine chose among those offered.
         subprotocol: Option<String>,
     },
-    /// There will be no WebSocket: the engine answered this HTTP status (0: no right answer at all) and these words. Nothing follows.
+    /// There will be no WebSocket: the engine answered this HTTP status (0: no right answer at all) and these words.
+    /// Nothing follows.
     Refused {
         /// The HTTP status.
         status: u16,

@@ -36,7 +36,8 @@ impl Restart {
         self
     }
 
-    /// How many of its newest records every room's log has lost when the engine is there again, as by [`Sim::lose`]. Default: 0.
+    /// How many of its newest records every room's log has lost when the engine is there again, as by [`Sim::lose`].
+    /// Default: 0.
     pub fn losing(mut self, count: u64) -> Restart {
         self.lost_count = count;
         self
@@ -78,8 +79,8 @@ impl Life {
 }
 
 impl Sim {
-    /// Ends the engine and starts it again. What it says by the way is seen as time goes on; rooms and their logs last. While it
-    /// is down already, nothing happens.
+    /// Ends the engine and starts it again. What it says by the way is seen as time goes on; rooms and their logs
+    /// last. While it is down already, nothing happens.
     pub fn restart(&mut self, how: Restart) {
         let now_ms = self.now_ms();
         let Some(life) = self.life.as_mut().filter(|life| life.restart.is_none()) else { return };

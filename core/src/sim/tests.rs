@@ -221,7 +221,7 @@ fn a_restart_closes_everybody_and_keeps_what_was_said() {
 fn a_restart_may_lose_what_was_said_last() {
     let mut sim = sim(&options(), 8);
     let line = join(&mut sim, "ann", Link::new());
-    ["one", "two", "three"].map(|text| sim.send(line, text));
+    ["one", "two", "three"].iter().for_each(|text| sim.send(line, text));
     sim.advance(1_000);
     sim.restart(Restart::crash().losing(2));
     sim.advance(2_000);
