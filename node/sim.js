@@ -17,8 +17,9 @@ class Sim {
 
   constructor(fields = {}) {
     const { seed, options, link } = readFields('Sim', fields, { seed: 1, options: {}, link: {} });
-    const { json, ...others } = readOptions(options);
-    const [name] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+    const { json, handlers, ...others } = readOptions(options);
+    const asked = Object.entries({ ...handlers, ...others });
+    const [name] = asked.find(([, value]) => value !== undefined) ?? [];
     if (name !== undefined) throw new KlatschError('invalid_option', `a Sim asks nobody: ${name} is for an Engine`);
     this.#native = call(() => new native.NativeSim(json, wholeNumber('seed', seed)));
     this.link = link;

@@ -133,7 +133,7 @@ export class Requests {
     if (!error || !isPassing(error)) {
       this.#settle(change, error, ok);
       this.#isPaced &&= this.outbox.length > 0;
-      if (this.#isPaced) this.#pause(1_000 / (this.#owner.limits.message_rate || 1_000));
+      if (this.#isPaced) this.#pause(Math.ceil(1_000 / (this.#owner.limits.message_rate || 1_000)));
     } else {
       this.#isRefused = this.#isPaced = true;
       this.#pause(error.retry_after_ms ?? RETRY_MS);
