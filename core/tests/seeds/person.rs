@@ -501,7 +501,9 @@ impl Room {
     fn take_records(&mut self, ok: &Value) {
         let as_of = ok["offset"].as_u64().unwrap_or_default();
         for record in ok["records"].as_array().into_iter().flatten() {
-            let Some(at) = position(record) else { continue };
+            // Two replies may hold the same records: those that it has are ignored by their positions.
+            let mine = self.at.unwrap_or_default();
+            let Some(at) = position(record).filter(|at| *at > mine) else { continue };
             if record["on"] == "message" {
                 self.hold(&record["message"], as_of);
             }
