@@ -191,7 +191,9 @@ impl Chat {
             return;
         }
         let Some(gone) = self.users.remove(user) else { return };
-        self.names.release(&gone.who.name, user);
+        if gone.holds_name {
+            self.names.release(&gone.who.name, user);
+        }
         let directs = gone.talk.map_or(Vec::new(), |talk| talk.directs);
         for other in directs.iter().filter(|other| !self.users.contains_key(*other)) {
             if let Some(key) = self.rooms.find(&RoomName::direct(user, other)) {

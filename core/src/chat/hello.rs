@@ -225,6 +225,7 @@ impl Chat {
         if let (Some(given), Some(user)) = (given, self.users.get_mut(&user)) {
             user.role = given.role;
         }
+        self.take_name_up(&user);
         Ok(key)
     }
 
@@ -387,6 +388,32 @@ impl Chat {
             .is_some_and(|session| session.turn == turn && session.connection.is_none())
         {
             self.leave_all(session, at);
+            self.lay_name_down(session);
+        }
+    }
+
+    /// Lets others have a name that somebody chose who is not here: nobody's reload or lost answer keeps it from them for
+    /// as long as a session.
+    fn lay_name_down(&mut self, session: SessionKey) {
+        let Some(user) = self.sessions.get(session).and_then(|session| self.users.get_mut(&session.user))
+        else {
+            return;
+        };
+        if user.holds_name && !user.given && user.connection_count == 0 {
+            user.holds_name = false;
+            let who = user.who.clone();
+            self.names.release(&who.name, &who.user);
+        }
+    }
+
+    /// Gives somebody who is back their name again, or, where another has it now, that with a number.
+    fn take_name_up(&mut self, user: &UserId) {
+        let Some(known) = self.users.get_mut(user).filter(|known| !known.holds_name) else { return };
+        known.holds_name = true;
+        let name = self.names.free(known.who.name.clone(), Some(user));
+        self.names.hold(&name, user);
+        if name != known.who.name {
+            known.who = Arc::new(Who { user: user.clone(), name, color: known.who.color });
         }
     }
 

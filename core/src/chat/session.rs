@@ -174,6 +174,8 @@ pub(crate) struct User {
     pub(crate) who: Arc<Who>,
     /// Whether the host said who it is.
     pub(crate) given: bool,
+    /// Whether nobody else may have their name now.
+    pub(crate) holds_name: bool,
     /// What they may do where no room says otherwise.
     pub(crate) role: Role,
     /// Connections that are there now.
@@ -203,6 +205,7 @@ impl User {
         User {
             who,
             given,
+            holds_name: true,
             role,
             connection_count: 0,
             sessions: Vec::new(),

@@ -55,11 +55,11 @@ fn a_name_that_is_taken_or_looks_taken_brings_a_free_one_and_the_client_may_try_
 }
 
 #[test]
-fn a_name_is_free_again_when_its_user_is_forgotten() {
+fn a_name_is_its_users_until_they_have_lingered() {
     let mut talk = Talk::new();
     talk.come("Ann");
     talk.cut("Ann");
-    talk.turn(talk.settings.session_ms - 1);
+    talk.turn(talk.settings.linger_ms - 1);
     assert_eq!(talk.hello("x", json!({ "name": "Ann" }))["error"]["name"], "name_taken");
     talk.turn(1);
     assert_eq!(talk.hello("y", json!({ "name": "Ann" }))["ok"]["name"], "Ann");

@@ -35,6 +35,31 @@ fn the_connection_that_was_replaced_hears_nothing_more() {
 }
 
 #[test]
+fn a_name_is_free_again_when_the_linger_is_over_and_who_is_back_has_it_or_one_like_it() {
+    let mut talk = Talk::new();
+    talk.come_to("lobby", &["Ann"]);
+    let (session, linger_ms) = (talk.session("Ann"), talk.settings.linger_ms);
+    talk.cut("Ann");
+    talk.connect("early");
+    assert_eq!(talk.no("early", json!({"do": "hello", "name": "Ann"})), "name_taken");
+    talk.turn(linger_ms);
+    // Nobody else wanted it.
+    assert_eq!(talk.resume("back", &session, json!({}))["name"], "Ann");
+    talk.connect("other");
+    assert_eq!(talk.no("other", json!({"do": "hello", "name": "ann"})), "name_taken");
+    talk.cut("back");
+    talk.turn(linger_ms);
+    assert_eq!(talk.hello("third", json!({"name": "ann"}))["ok"]["name"], "ann");
+    let ok = talk.resume("late", &session, json!({}));
+    assert_eq!((&ok["user"], &ok["name"]), (&json!("u1"), &json!("Ann 2")));
+    // Neither has the other's, and each is free when its user is gone for good.
+    talk.cut("late");
+    talk.cut("third");
+    talk.turn(talk.settings.session_ms + linger_ms);
+    assert_eq!(talk.hello("last", json!({"name": "Ann"}))["ok"]["name"], "Ann");
+}
+
+#[test]
 fn a_leave_is_seen_when_the_linger_is_over_and_once() {
     let mut talk = Talk::new();
     talk.come_to("lobby", &["Ann", "Bob"]);
