@@ -125,6 +125,11 @@ impl Machine {
                         self.tell(Event::Error(error));
                         self.wait_for(Course::Later, retry_ms);
                     }
+                    // One's own name may be held by one's own last connection, for a while.
+                    Some(ErrorCode::NameTaken) if self.talk.user.is_some() => {
+                        self.tell(Event::Error(error));
+                        self.wait_for(Course::Later, retry_ms);
+                    }
                     Some(ErrorCode::Unauthorized) if self.may_try_otherwise(true) => {
                         self.wait(Course::Return)
                     }

@@ -134,6 +134,18 @@ fn a_busy_servers_hello_is_tried_again_late() {
 }
 
 #[test]
+fn ones_own_name_that_ones_last_connection_holds_is_waited_for() {
+    let mut desk = Desk::in_lobby();
+    desk.cut();
+    desk.machine.opened(desk.now_ms);
+    desk.drain();
+    let id = field(&desk.hello, "id").as_u64().unwrap();
+    desk.hear(&format!(r#"{{"id":{id},"error":{{"code":208,"name":"name_taken","message":"taken"}}}}"#));
+    let State::Waiting { until_ms } = desk.machine.state() else { panic!("{:?}", desk.machine.state()) };
+    assert!(until_ms >= desk.now_ms + 15_000);
+}
+
+#[test]
 fn close_codes_say_whether_and_when_to_come_back() {
     for code in [1002, 1003, 1007, 1008, 1009, 4000, 4001, 4002, 4003, 4004, 4099] {
         let mut desk = Desk::in_lobby();
