@@ -102,6 +102,16 @@ fn pings_are_answered_and_too_many_are_a_flood_and_bytes_are_no_message() {
 }
 
 #[test]
+fn who_sends_half_a_message_and_no_more_is_closed_as_one_who_may_come_back() {
+    let host = host(options().max_assembly_ms(200));
+    let mut client = talker(&host);
+    // The first of two frames.
+    client.socket.get_mut().write_all(&[0x01, 0x81, 0, 0, 0, 0, b'{']).unwrap();
+    assert_eq!(closed(&mut client), (4203, "a message took too long to arrive".to_owned()));
+    host.stop();
+}
+
+#[test]
 fn what_the_host_says_and_does_reaches_one_that_is_in_no_room() {
     let mut host = host(options());
     let mut client = talker(&host);

@@ -8,7 +8,7 @@ use crate::close::Cause;
 use crate::event::Dialect;
 use crate::id::ConnectionId;
 use crate::message::Payload;
-use crate::wire::{Item, Kind, Rules as WireRules, Violation, close_frame, reply_code, write_frame};
+use crate::wire::{Item, Kind, OVERDUE, Rules as WireRules, Violation, close_frame, reply_code, write_frame};
 
 use super::connection::{Peer, Phase};
 use super::shard::Shard;
@@ -342,8 +342,13 @@ impl Shard {
         let connection = &mut self.connections[slot as usize];
         let id = connection.id;
         if violation.code == POLICY {
-            // RFC 6455 §7.4.1: what no other code fits, for which a dialect may have a word of its own.
-            violation.code = Cause::Protocol.code(connection.dialect);
+            // RFC 6455 §7.4.1: what no other code fits, for which a dialect may have a word of its own. A slow line is
+            // nobody's fault: whoever it is may come back by another.
+            let cause = if violation == OVERDUE { Cause::NoHeartbeat } else { Cause::Protocol };
+            violation.code = match connection.dialect {
+                Dialect::V1 => cause.code(Dialect::V1),
+                dialect => Cause::Protocol.code(dialect),
+            };
         }
         connection.phase = Phase::Failing(Box::new(violation));
         tracing::debug!(

@@ -6,7 +6,7 @@ use crate::close::Cause;
 use crate::dialect::v1;
 use crate::event::Dialect;
 use crate::stats::{MAX_SLOWEST, SlowConnection};
-use crate::wire::{Kind, write_frame};
+use crate::wire::{Kind, OVERDUE, write_frame};
 
 use super::connection::{Connection, Phase};
 use super::shard::Shard;
@@ -41,7 +41,7 @@ impl Shard {
                     self.close_for(slot, Cause::NoHeartbeat, "no answer to a heartbeat");
                     self.remove(slot);
                 }
-                Due::Overdue => self.close_for(slot, Cause::Protocol, "a message took too long to arrive"),
+                Due::Overdue => self.fail(slot, OVERDUE),
                 Due::Stalled => self.lost(slot, "the peer took nothing for write_timeout_ms"),
                 Due::Lagging => self.too_slow(slot),
                 Due::Late => self.remove(slot),

@@ -85,7 +85,7 @@ impl Assembly {
     ) -> Result<Step<'a>, Violation> {
         self.settle();
         if self.is_overdue(rules, now_ms) {
-            return Err(Violation { code: 1008, reason: "a message took too long to arrive" });
+            return Err(OVERDUE);
         }
         let mut used = 0;
         loop {
@@ -359,6 +359,9 @@ pub(crate) fn judge_text(bytes: &[u8]) -> Result<&str, Violation> {
 const NOT_UTF8: Violation = Violation { code: 1007, reason: "a text is not UTF-8" };
 /// RFC 6455 §5.2: two bytes, eight of length, four of mask.
 const MAX_HEADER_BYTES: usize = 14;
+
+/// A message has been on its way for too long.
+pub(crate) const OVERDUE: Violation = Violation { code: 1008, reason: "a message took too long to arrive" };
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ pub(crate) mod handshake;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use assembly::{Assembly, Item, Rules, judge_text};
+pub(crate) use assembly::{Assembly, Item, OVERDUE, Rules, judge_text};
 pub(crate) use close::{MAX_REASON_BYTES, close_frame, is_allowed, reply_code};
 pub(crate) use frame::{
     Kind, Role, Violation, frame_len, frame_payload, write_deflated_frame, write_frame, write_masked,
