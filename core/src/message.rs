@@ -120,17 +120,17 @@ static NONE: Extras =
     Extras { mid: None, reply_to: None, data: None, revision: 0, is_deleted: false, reactions: Vec::new() };
 
 impl Message {
-    /// At most so many bytes on any wire: every byte of a text may become six.
+    /// At most so many bytes on any wire.
     pub(crate) fn wire_bytes(&self) -> usize {
         let more = &self.more;
-        let mid = more.mid.as_ref().map_or(0, |mid| mid.len());
-        let texts = mid + self.user.len() + self.name.len() + self.text.len();
+        let texts = [&*self.user, &*self.name, &*self.text, more.mid.as_deref().unwrap_or("")];
         let reaction = |reaction: &Reaction| {
             let users = reaction.users.iter().map(|user| user.len() + PUNCTUATION_BYTES);
-            6 * reaction.emoji.len() + PUNCTUATION_BYTES + users.sum::<usize>()
+            quoted_bytes(&reaction.emoji) + PUNCTUATION_BYTES + users.sum::<usize>()
         };
         let reactions: usize = more.reactions.iter().map(reaction).sum();
-        OVERHEAD_BYTES + 6 * texts + reactions + more.data.as_ref().map_or(0, |data| data.len())
+        let texts: usize = texts.into_iter().map(quoted_bytes).sum();
+        OVERHEAD_BYTES + texts + reactions + more.data.as_ref().map_or(0, |data| data.len())
     }
 
     /// About how much memory the message holds, in bytes.
@@ -286,23 +286,23 @@ impl Record {
         size_of::<Record>() + texts
     }
 
-    /// At most so many bytes on any wire: every byte of a text may become six.
+    /// At most so many bytes on any wire.
     pub(crate) fn wire_bytes(&self) -> usize {
-        let texts = match &self.change {
+        let texts: &[&str] = match &self.change {
             Change::Message(message) => return OVERHEAD_BYTES + message.wire_bytes(),
-            Change::Edit { mid, user, text, .. } => mid.len() + user.len() + text.len(),
-            Change::Delete { mid, user, .. } => mid.len() + user.len(),
-            Change::React { mid, user, emoji, .. } => mid.len() + user.len() + emoji.len(),
+            Change::Edit { mid, user, text, .. } => &[mid, user, text],
+            Change::Delete { mid, user, .. } => &[mid, user],
+            Change::React { mid, user, emoji, .. } => &[mid, user, emoji],
             Change::Moderation { act, by } => {
                 let topic = match act {
-                    Moderation::Topic { topic } => topic.len(),
-                    _ => 0,
+                    Moderation::Topic { topic } => topic,
+                    _ => "",
                 };
-                by.as_ref().map_or(0, |by| by.len()) + act.user().map_or(0, |user| user.len()) + topic
+                &[by.as_deref().unwrap_or(""), act.user().map_or("", |user| user), topic]
             }
-            Change::Rename { user, name, .. } => user.len() + name.len(),
+            Change::Rename { user, name, .. } => &[user, name],
         };
-        OVERHEAD_BYTES + 6 * texts
+        OVERHEAD_BYTES + texts.iter().map(|text| quoted_bytes(text)).sum::<usize>()
     }
 
     /// The message that it is, if it is one.
@@ -400,6 +400,16 @@ pub struct Room {
     pub connection_count: u64,
     /// The position of its newest record; offset 0 when there is none.
     pub position: Position,
+}
+
+/// How many bytes a text has between the quotes of JSON.
+fn quoted_bytes(text: &str) -> usize {
+    let more = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 1,
+        0x00..0x20 => 5,
+        _ => 0,
+    };
+    text.len() + text.bytes().map(more).sum::<usize>()
 }
 
 /// All names of fields, numbers, colours and punctuation that a message or a record can have, and then some.

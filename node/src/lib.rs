@@ -16,6 +16,7 @@ mod json;
 mod message;
 mod options;
 mod people;
+mod sim;
 #[cfg(test)]
 mod types;
 mod wake;

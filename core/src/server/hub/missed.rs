@@ -74,17 +74,23 @@ impl Hub {
         let name = self.chat.room_name(room);
         let missed = self.run(now, |chat, at| chat.missed_by(connection, room, after, bytes, at));
         let mut shown: Vec<Happening> = Vec::new();
+        // Up to where this reader is: what it does not want to see comes behind that.
+        let position;
         match missed {
             Some((records, rollback)) => {
+                position = records.last().map(|record| record.position).or(rollback).unwrap_or(after);
                 shown.extend(rollback.map(|to| Happening::Rollback { room: name.clone(), to }));
                 shown.extend(
                     records.into_iter().map(|record| Happening::Logged { room: name.clone(), record }),
                 );
             }
-            None => shown.push(Happening::Gap { room: name, from: after, to: top }),
+            None => {
+                position = top;
+                shown.push(Happening::Gap { room: name, from: after, to: top });
+            }
         }
         if lane.viewer.is_some() {
-            self.shown_alone.insert((room, connection), top);
+            self.shown_alone.insert((room, connection), position);
         }
         let mut json = Vec::new();
         for happening in shown {
