@@ -174,8 +174,9 @@ impl Chat {
         let expires_at_ms = given.as_ref().and_then(|given| given.expires_at_ms);
         self.set_expiry(connection, expires_at_ms, at);
         let heartbeat_ms = self.settings.heartbeat_interval_ms;
-        let heartbeat_ms =
-            greeting.heartbeat_ms.map_or(heartbeat_ms, |wish| wish.clamp(MIN_HEARTBEAT_MS, heartbeat_ms));
+        // The engine's own interval may be shorter than what a client may wish for.
+        let wish = greeting.heartbeat_ms.map_or(heartbeat_ms, |wish| wish.max(MIN_HEARTBEAT_MS));
+        let heartbeat_ms = wish.min(heartbeat_ms);
         at.push(Effect::Heartbeat { connection, interval_ms: heartbeat_ms });
         let (rooms, joined) = self.return_to_rooms(connection, session, &who, &greeting, given.as_ref(), at);
         let welcome = Welcome {

@@ -257,3 +257,18 @@ fn a_banned_address_is_put_out_and_stays_out_until_it_is_not_banned() {
     talk.connect_from("d", Some("192.0.2.1")).unwrap();
     assert!(talk.say_hello("d", json!({}))["ok"].is_object());
 }
+
+#[test]
+fn a_wish_for_heartbeats_is_met_within_the_engines_own_interval_however_short_that_is() {
+    for (interval_ms, wish_ms, given_ms) in [
+        (25_000, 10_000, 10_000),
+        (25_000, 1, 1_000),
+        (25_000, 60_000, 25_000),
+        (400, 1, 400),
+        (400, 5_000, 400),
+    ] {
+        let mut talk = Talk::with(|settings| settings.heartbeat_interval_ms = interval_ms);
+        let answer = talk.hello("x", json!({ "heartbeat_ms": wish_ms }));
+        assert_eq!(answer["ok"]["heartbeat_ms"], given_ms, "{interval_ms} {wish_ms}");
+    }
+}
