@@ -1400,7 +1400,7 @@ klatsch_code_t klatsch_engine_free(klatsch_engine_t *engine);
 // `KLATSCH_SYSTEM`. After `klatsch_engine_stop` it may be started again.
 klatsch_code_t klatsch_engine_start(klatsch_engine_t *engine, klatsch_error_t **out_error);
 
-// Stops accepting at once, sends what waits, closes every connection (1001), and cuts what is left after
+// Stops accepting at once, sends what waits, closes every connection (1001, or 4200), and cuts what is left after
 // the grace. Blocks until no thread or socket of the engine is left, and until the last callback, with
 // `KLATSCH_EVENT_STOPPED`, has returned. Stopping what does not run is no failure; a second call, from
 // another thread, may shorten the first one's grace.
@@ -1409,7 +1409,9 @@ klatsch_code_t klatsch_engine_start(klatsch_engine_t *engine, klatsch_error_t **
 // - `grace_ms`: in milliseconds; 0: cut at once.
 //
 // Fails with `KLATSCH_DEADLOCK` inside a callback of this engine.
-klatsch_code_t klatsch_engine_stop(klatsch_engine_t *engine, uint64_t grace_ms, klatsch_error_t **out_error);
+klatsch_code_t klatsch_engine_stop(klatsch_engine_t *engine,
+                                   uint64_t grace_ms,
+                                   klatsch_error_t **out_error);
 
 // Reads the certificates and keys of `klatsch_options_tls_files` again. Connections that are there stay as they
 // are; new ones get the new certificates at once. What came by `klatsch_options_tls_pem` stays.
@@ -1537,8 +1539,8 @@ klatsch_code_t klatsch_engine_broadcast_all(klatsch_engine_t *engine,
                                             size_t text_length,
                                             klatsch_error_t **out_error);
 
-// Tells one connection something; it stands in no log. A chat connection sees text as a message by the host;
-// a raw one gets the payload as it is.
+// Tells one connection something; it stands in no log. A tutorial connection sees text as a message by the host,
+// a v1 one as a `tell` without a user whose data is the text; a raw one gets the payload as it is.
 //
 // - `engine`: required.
 // - `connection`: a number that an event gave.
@@ -1615,7 +1617,7 @@ klatsch_code_t klatsch_engine_tell_user(klatsch_engine_t *engine,
                                         size_t text_length,
                                         klatsch_error_t **out_error);
 
-// Closes a connection with 1008 and a reason.
+// Closes a connection with 1008 (4004 where it speaks klatsch.v1) and a reason.
 //
 // - `engine`: required.
 // - `connection`: a number that an event gave.

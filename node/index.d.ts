@@ -878,7 +878,7 @@ export class Engine extends EventEmitter {
   start(): Promise<string[]>;
 
   /**
-   * Stops accepting at once, sends what waits, closes every connection (1001), and resolves when the last one is
+   * Stops accepting at once, sends what waits, closes every connection (1001, or 4200), and resolves when the last one is
    * gone, or after `graceMs` (default 5000), when the rest is cut. `stopped` is the last event. May be called in
    * a listener; a second call gives the same promise and may shorten the grace. Stopping what does not run is no
    * error; start again works.
@@ -913,8 +913,8 @@ export class Engine extends EventEmitter {
   broadcastAll(text: string): void;
 
   /**
-   * Tells one connection something; it stands in no log. A chat connection sees text as a message by the host; a
-   * raw one gets it as it is, text or bytes.
+   * Tells one connection something; it stands in no log. A tutorial connection sees text as a message by the host, a
+   * v1 one as a `tell` without a user whose data is the text; a raw one gets it as it is, text or bytes.
    *
    * @throws `unknown_connection`, `invalid_argument` (bytes to a chat connection), `empty_text`, `too_long`, `busy`.
    */
@@ -1004,7 +1004,7 @@ export class Engine extends EventEmitter {
   banAddress(address: string, seconds?: number | null): void;
 
   /**
-   * Closes a connection with 1008 and the reason, which is cut to 123 bytes.
+   * Closes a connection with 1008 (4004 where it speaks `klatsch.v1`) and the reason, which is cut to 123 bytes.
    *
    * @throws `unknown_connection`.
    */

@@ -136,8 +136,8 @@ impl Engine {
         self.inner.act(|hub, now| hub.broadcast_all(text, now))
     }
 
-    /// Tells one connection something; it stands in no log. A chat connection sees text as a message by the
-    /// host; a raw one gets the payload as it is.
+    /// Tells one connection something; it stands in no log. A tutorial connection sees text as a message
+    /// by the host, a v1 one as a `tell` without a user whose data is the text; a raw one gets the payload as it is.
     ///
     /// # Errors
     /// `not_running`, `unknown_connection`, `invalid_argument` (bytes to a chat connection), `empty_text`,
@@ -245,7 +245,7 @@ impl Engine {
         self.inner.act(|hub, now| hub.ban_address(address, seconds, now))
     }
 
-    /// Closes a connection with 1008 and the reason, which is cut to 123 bytes.
+    /// Closes a connection with 1008 (4004 where it speaks `klatsch.v1`) and the reason, which is cut to 123 bytes.
     ///
     /// # Errors
     /// `not_running`, `unknown_connection`, `forked`, `internal`.

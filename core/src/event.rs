@@ -249,7 +249,8 @@ pub struct Question {
 #[non_exhaustive]
 pub enum Subject {
     /// May this connection come in, and who is it? Asked when the option `ask_admit` is on: before the opening handshake
-    /// is answered, or, of a connection that speaks `klatsch.v1`, when it says hello, and when it shows a new token.
+    /// is answered, or, of a connection that speaks `klatsch.v1`, when it says hello, and when it shows a new token: then
+    /// path, query and headers are empty.
     ///
     /// Fitting verdicts: [`Verdict::Allow`], [`Verdict::AllowAs`], [`Verdict::Refuse`].
     Admit {

@@ -82,8 +82,8 @@ pub unsafe extern "C" fn klatsch_engine_broadcast_all(
     unsafe { with_engine(engine, out_error, body) }
 }
 
-/// Tells one connection something; it stands in no log. A chat connection sees text as a message by the host;
-/// a raw one gets the payload as it is.
+/// Tells one connection something; it stands in no log. A tutorial connection sees text as a message by the host,
+/// a v1 one as a `tell` without a user whose data is the text; a raw one gets the payload as it is.
 ///
 /// - `engine`: required.
 /// - `connection`: a number that an event gave.
@@ -213,7 +213,7 @@ pub unsafe extern "C" fn klatsch_engine_tell_user(
     unsafe { with_engine(engine, out_error, body) }
 }
 
-/// Closes a connection with 1008 and a reason.
+/// Closes a connection with 1008 (4004 where it speaks klatsch.v1) and a reason.
 ///
 /// - `engine`: required.
 /// - `connection`: a number that an event gave.

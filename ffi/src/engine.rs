@@ -109,7 +109,7 @@ pub unsafe extern "C" fn klatsch_engine_start(
     unsafe { with_engine(engine, out_error, Host::start) }
 }
 
-/// Stops accepting at once, sends what waits, closes every connection (1001), and cuts what is left after
+/// Stops accepting at once, sends what waits, closes every connection (1001, or 4200), and cuts what is left after
 /// the grace. Blocks until no thread or socket of the engine is left, and until the last callback, with
 /// `KLATSCH_EVENT_STOPPED`, has returned. Stopping what does not run is no failure; a second call, from
 /// another thread, may shorten the first one's grace.
