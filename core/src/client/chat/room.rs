@@ -42,6 +42,8 @@ struct Held {
     as_of: u64,
     /// It was shown with so many edits whose records are still to come.
     ahead: u64,
+    /// It was shown with changes whose records came later, or were lost before they could: nobody said up to where.
+    is_ahead: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +62,13 @@ pub(super) enum Step {
     Gap,
     /// The log has lost what came after this position, and goes on.
     Back(Position),
+}
+
+impl Held {
+    /// A message of a page that was shown as of `top`.
+    fn shown(message: &Arc<Message>, top: Position) -> Held {
+        Held { message: message.clone(), as_of: top.offset, ahead: 0, is_ahead: false }
+    }
 }
 
 impl Room {
@@ -174,10 +183,12 @@ impl Room {
     fn put(&mut self, message: &Arc<Message>, as_of: u64, me: &str, max: usize) {
         let at = message.position.offset;
         if self.find(at).is_none() {
-            let ahead = if as_of > at { 0 } else { message.revision };
+            let is_ahead = as_of == at
+                && (message.revision > 0 || message.text.is_none() || !message.reactions.is_empty());
+            let ahead = if is_ahead { message.revision } else { 0 };
             // A page may have shown newer ones already.
             let index = self.held.partition_point(|held| held.message.position.offset < at);
-            self.held.insert(index, Held { message: message.clone(), as_of, ahead });
+            self.held.insert(index, Held { message: message.clone(), as_of, ahead, is_ahead });
             self.trim(max);
         }
         if at > self.counted_to && message.user != me {
@@ -222,13 +233,12 @@ impl Room {
     /// The log may have lost what came after `to`. Messages that were shown as of later may show what is gone, also
     /// where the records that did it never came.
     pub(super) fn doubt(&mut self, to: Position) {
-        self.is_stale |= self.held.iter().any(|held| held.as_of > to.offset);
+        self.is_stale |= self.held.iter().any(|held| held.as_of > to.offset || held.is_ahead);
     }
 
     /// Begins anew with the newest page, shown as of `top`.
     pub(super) fn begin(&mut self, messages: &[Arc<Message>], top: Position, max: usize) {
-        let held = |message: &Arc<Message>| Held { message: message.clone(), as_of: top.offset, ahead: 0 };
-        self.held = messages.iter().map(held).collect();
+        self.held = messages.iter().map(|message| Held::shown(message, top)).collect();
         self.undo.clear();
         self.undo_from = Position::default();
         self.is_stale = false;
@@ -247,7 +257,7 @@ impl Room {
                 self.more = true;
                 return;
             }
-            self.held.push_front(Held { message: message.clone(), as_of: top.offset, ahead: 0 });
+            self.held.push_front(Held::shown(message, top));
         }
     }
 

@@ -178,6 +178,25 @@ fn changes_by_records_that_are_rolled_back_are_taken_back() {
 }
 
 #[test]
+fn a_late_message_that_showed_what_is_rolled_back_is_fetched_again() {
+    for (shown, change) in [
+        (r#""deleted":true"#, r#""on":"delete""#),
+        (r#""text":"M4","revision":1"#, r#""on":"edit","text":"M4""#),
+        (r#""text":"m4","reactions":{"👍":["u7"]}"#, r#""on":"react","emoji":"👍","add":true"#),
+    ] {
+        let mut desk = Desk::in_lobby();
+        // It was slow: the message came as it stood when it was sent at last, and its change behind it.
+        desk.hear(&event(4).replace(r#""text":"m4""#, shown));
+        desk.hear(&format!(r#"{{{change},"room":"lobby","epoch":5,"offset":5,"of":4,"mid":"d","user":"u8","at":9}}"#));
+        assert!(desk.sent.is_empty());
+        desk.hear(r#"{"on":"rollback","room":"lobby","to":{"epoch":5,"offset":4}}"#);
+        desk.reply(&newest(&[1, 2, 3, 4], 4));
+        assert_eq!(desk.texts(), ["m1", "m2", "m3", "m4"], "{shown}");
+        assert!(desk.machine.room("lobby").unwrap().message(4).unwrap().reactions.is_empty());
+    }
+}
+
+#[test]
 fn a_page_that_showed_what_is_rolled_back_is_fetched_again() {
     let mut desk = Desk::in_lobby();
     desk.hear(r#"{"on":"rollback","room":"lobby","to":{"epoch":5,"offset":2}}"#);
