@@ -32,6 +32,9 @@ pub(crate) trait Log: std::fmt::Debug {
     /// agrees.
     fn after(&self, room: &RoomName, after: Position, take: &mut dyn FnMut(&Record) -> bool) -> Reach;
 
+    /// The lowest position to which the log went back since an epoch; `None`: it has lost nothing since.
+    fn lost_since(&self, room: &RoomName, epoch: u64) -> Option<Position>;
+
     /// The position of the record with that offset, if the log still knows it; of offset 0, where the log begins.
     fn position(&self, room: &RoomName, offset: u64) -> Option<Position>;
 

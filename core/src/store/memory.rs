@@ -212,8 +212,13 @@ impl Kept {
 
     /// To where the log went back when it lost a position; `None`: it did not lose it.
     fn lost(&self, position: Position) -> Option<Position> {
-        let later = self.lost.iter().filter(|(epoch, _)| *epoch > position.epoch);
-        later.map(|(_, left)| *left).min().filter(|left| position > *left)
+        self.lost_since(position.epoch).filter(|left| position > *left)
+    }
+
+    /// The lowest position to which the log went back since an epoch.
+    fn lost_since(&self, epoch: u64) -> Option<Position> {
+        let later = self.lost.iter().filter(|(began, _)| *began > epoch);
+        later.map(|(_, left)| *left).min()
     }
 
     /// Where the records behind a position begin, if everything behind it is here.
@@ -321,6 +326,10 @@ impl Log for Memory {
             Some(to) => Reach::RolledBack { to, more },
             None => Reach::Whole { more },
         }
+    }
+
+    fn lost_since(&self, room: &RoomName, epoch: u64) -> Option<Position> {
+        self.rooms.get(room)?.lost_since(epoch)
     }
 
     fn position(&self, room: &RoomName, offset: u64) -> Option<Position> {

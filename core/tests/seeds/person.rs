@@ -448,6 +448,8 @@ impl Person {
     fn begin_anew(&mut self, sim: &mut Sim, name: &str) {
         let Some(room) = self.rooms.get_mut(name) else { return };
         *room = Room { is_wanted: true, ..Room::default() };
+        // What is still to be answered goes on from what is forgotten now.
+        self.open.retain(|_, open| !matches!(open, Open::Join(room) | Open::Fetch(room) if room == name));
         self.join_rooms(sim);
     }
 

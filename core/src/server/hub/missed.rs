@@ -68,10 +68,12 @@ impl Hub {
         let mut frames = Vec::new();
         let Some(room) = lane.room else { return frames };
         let top = self.chat.position(room);
-        if after == top {
+        let name = self.chat.room_name(room);
+        // Replies may have shown it what came behind, and what the log has lost of that it was not told while it lagged.
+        let lost = self.log.lost_since(&name, after.epoch);
+        if after == top && lost.is_none() {
             return frames;
         }
-        let name = self.chat.room_name(room);
         let missed = self.run(now, |chat, at| chat.missed_by(connection, room, after, bytes, at));
         let mut shown: Vec<Happening> = Vec::new();
         // Up to where this reader is: what it does not want to see comes behind that.
@@ -79,10 +81,12 @@ impl Hub {
         match missed {
             Some((records, rollback)) => {
                 position = records.last().map(|record| record.position).or(rollback).unwrap_or(after);
-                shown.extend(rollback.map(|to| Happening::Rollback { room: name.clone(), to }));
+                let rollback = rollback.or(lost);
+                let kept = records.partition_point(|record| rollback.is_some_and(|to| record.position <= to));
                 shown.extend(
                     records.into_iter().map(|record| Happening::Logged { room: name.clone(), record }),
                 );
+                shown.splice(kept..kept, rollback.map(|to| Happening::Rollback { room: name.clone(), to }));
             }
             None => {
                 position = top;
