@@ -797,7 +797,7 @@ export type ErrorCode =
   | 'banned'
   /** 211 More than the rate allows. */
   | 'rate_limited'
-  /** 212 More is waiting to be sent than the engine may hold: try again a moment later. */
+  /** 212 The engine has as much to do as it may take on: try again a moment later. */
   | 'busy'
   /** 213 The user's role does not allow it, or the room does not. */
   | 'not_allowed'

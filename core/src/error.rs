@@ -93,7 +93,7 @@ error_table! {
     Banned = 210, "banned";
     /// More than the rate allows.
     RateLimited = 211, "rate_limited";
-    /// More is waiting to be sent than the engine may hold: try again a moment later.
+    /// The engine has as much to do as it may take on: try again a moment later.
     Busy = 212, "busy";
     /// The user's role does not allow it, or the room does not.
     NotAllowed = 213, "not_allowed";

@@ -73,7 +73,7 @@ pub enum klatsch_code_t {
     KLATSCH_BANNED = 210,
     /// More than the rate allows.
     KLATSCH_RATE_LIMITED = 211,
-    /// More is waiting to be sent than the engine may hold: try again a moment later.
+    /// The engine has as much to do as it may take on: try again a moment later.
     KLATSCH_BUSY = 212,
     /// The user's role does not allow it, or the room does not.
     KLATSCH_NOT_ALLOWED = 213,

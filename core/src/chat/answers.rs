@@ -8,6 +8,7 @@ use crate::push::reply::{Refusal, Reply};
 
 use super::connection::Phase;
 use super::effect::{Effect, Flow, Given};
+use super::hello::unheard;
 use super::requests::{Open, Waiting};
 use super::talk::{Caller, Outcome, refused};
 use super::{Chat, Moment, NOT_ASKED};
@@ -84,7 +85,7 @@ impl Chat {
     fn answered(&mut self, open: Open, verdict: Checked, at: &mut Moment<'_>) {
         let connection = open.connection;
         let given = match verdict {
-            Checked::No(reason) => return self.refused(open, &reason, at),
+            Checked::No(reason) => return self.refused(open, No::Said(&reason), at),
             Checked::Is(given) => Some(given),
             Checked::Yes => None,
             Checked::Rewritten(text) => return self.sent(open, Some(text), at),
@@ -122,7 +123,7 @@ impl Chat {
     /// Refuses what a question was about, because the host could not be asked.
     pub(crate) fn unanswered(&mut self, id: QuestionId, at: &mut Moment<'_>) {
         if let Some(open) = self.requests.close(id) {
-            self.refused(open, NOT_ASKED, at);
+            self.refused(open, No::Unheard(NOT_ASKED), at);
         }
     }
 
@@ -162,20 +163,23 @@ impl Chat {
         Ok(self.check_speech(room, &session.user, at)?)
     }
 
-    pub(super) fn refused(&mut self, open: Open, reason: &str, at: &mut Moment<'_>) {
+    pub(super) fn refused(&mut self, open: Open, no: No<'_>, at: &mut Moment<'_>) {
         let connection = open.connection;
+        let (No::Said(reason) | No::Unheard(reason)) = no;
+        // Who is not let in goes by the reason: an answer may come another time.
+        let (refusal, cause) = match no {
+            No::Said(reason) => (refused(ErrorCode::Unauthorized, reason), Some(Cause::Unauthorized)),
+            No::Unheard(reason) => unheard(reason),
+        };
         let no = || refused(ErrorCode::Refused, reason);
         match open.waiting {
             Waiting::Admit { .. } | Waiting::Enter { .. } => {
                 at.push(Effect::Denied { connection, reason: reason.to_owned() });
             }
             Waiting::Hello { id, .. } => {
-                let refusal = refused(ErrorCode::Unauthorized, reason);
-                self.rejected(connection, id, (refusal, Some(Cause::Unauthorized)), at);
+                self.rejected(connection, id, (refusal, cause), at);
             }
-            Waiting::Refresh { id } => {
-                self.go_on(connection, id, Err(refused(ErrorCode::Unauthorized, reason)), at);
-            }
+            Waiting::Refresh { id } => self.go_on(connection, id, Err(refusal), at),
             Waiting::Join { id, .. } | Waiting::Call { id } => self.go_on(connection, id, Err(no()), at),
             Waiting::Send { saying, .. } => {
                 if self.connections.get(&connection).is_some_and(|known| known.is_talk()) {
@@ -233,6 +237,15 @@ impl Chat {
         let at_ms = sent.bucket.next_at_ms(self.settings.message_rate, at.now.ticks_ms);
         at.push(Effect::Release { connection, at_ms });
     }
+}
+
+/// Why what was asked for is not to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum No<'a> {
+    /// The host's words.
+    Said(&'a str),
+    /// The host did not hear the question, or did not answer in time.
+    Unheard(&'a str),
 }
 
 /// A verdict that fits its question.

@@ -34,6 +34,11 @@ pub(crate) struct Greeting {
 /// Why a hello leads to nothing, and whether that ends the connection.
 type Rejected = (Refusal, Option<Cause>);
 
+/// The host has not said no: another time it may say yes.
+pub(super) fn unheard(why: &str) -> Rejected {
+    (refused(ErrorCode::Busy, why), Some(Cause::Overload))
+}
+
 impl Chat {
     pub(super) fn hello(
         &mut self,
@@ -84,7 +89,7 @@ impl Chat {
         let waiting = Waiting::Hello { id, greeting: Box::new(greeting) };
         match self.ask_about(connection, waiting, subject, at) {
             Ok(()) => Flow::Hold,
-            Err(refusal) => self.rejected(connection, id, (refusal, Some(Cause::Unauthorized)), at),
+            Err(refusal) => self.rejected(connection, id, unheard(&refusal.message), at),
         }
     }
 

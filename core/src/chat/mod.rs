@@ -166,7 +166,7 @@ impl Chat {
     pub(crate) fn expire(&mut self, at: &mut Moment<'_>) {
         let now_ms = at.now.ticks_ms;
         while let Some(open) = self.requests.expired(now_ms) {
-            self.refused(open, NO_ANSWER, at);
+            self.refused(open, answers::No::Unheard(NO_ANSWER), at);
         }
         while let Some(due) = self.timers.take(now_ms) {
             match due {

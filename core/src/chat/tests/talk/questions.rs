@@ -70,8 +70,9 @@ fn silence_is_no() {
     talk.turn(talk.settings.question_timeout_ms - 1);
     assert_eq!(talk.closed("x"), None);
     talk.turn(1);
-    assert_eq!(talk.answer("x")["error"]["name"], "unauthorized");
-    assert_eq!(talk.closed("x"), Some(Cause::Unauthorized));
+    // It may come back: it is not that the host has said no.
+    assert_eq!(talk.answer("x")["error"]["name"], "busy");
+    assert_eq!(talk.closed("x"), Some(Cause::Overload));
     talk.asked.clear();
     talk.hello("Ann", json!({ "name": "Ann" }));
     talk.reply(Verdict::Allow);
@@ -86,6 +87,23 @@ fn silence_is_no() {
     // An answer that comes too late has no question any more.
     let late = talk.asked.pop_back().unwrap().id;
     assert!(talk.run(|chat, at| chat.answer(late, Verdict::Allow, at)).is_err());
+}
+
+#[test]
+fn who_cannot_be_asked_about_is_sent_away_for_a_while_and_not_for_good() {
+    let mut talk = Talk::with(|settings| (settings.ask_admit, settings.question_count) = (true, 1));
+    talk.hello("Ann", json!({ "name": "Ann" }));
+    let answer = talk.hello("x", json!({ "name": "Eve" }));
+    assert_eq!(answer["error"]["name"], "busy");
+    assert_eq!(talk.closed("x"), Some(Cause::Overload));
+    talk.reply(Verdict::Allow);
+    talk.answer("Ann");
+    // A token that nobody has looked at is not a wrong one.
+    let refresh = json!({ "do": "refresh", "token": "t" });
+    assert_eq!(talk.ask("Ann", refresh), Value::Null);
+    talk.turn(talk.settings.question_timeout_ms);
+    assert_eq!(talk.answer("Ann")["error"]["name"], "busy");
+    assert_eq!(talk.closed("Ann"), None);
 }
 
 #[test]
