@@ -74,6 +74,8 @@ pub(crate) struct Talk {
     pub(crate) refused: (u64, u32),
     /// Until when it may be here, in ticks.
     pub(crate) expires_ms: Option<u64>,
+    /// When that is looked at next.
+    pub(crate) looks_ms: Option<u64>,
 }
 
 /// How far a v1 connection is.

@@ -495,17 +495,29 @@ impl Chat {
             expires_at_ms.map(|at_ms| now.ticks_ms.saturating_add(at_ms.saturating_sub(now.unix_ms)));
         if let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk()) {
             talk.expires_ms = expires_ms;
+            self.await_expiry(connection);
         }
-        if let Some(expires_ms) = expires_ms {
+    }
+
+    /// One timer is enough, however often the end is put off.
+    fn await_expiry(&mut self, connection: ConnectionId) {
+        let talk = self.connections.get_mut(&connection).and_then(|known| known.talk());
+        if let Some(talk) = talk
+            && let Some(expires_ms) = talk.expires_ms
+            && talk.looks_ms.is_none_or(|looks_ms| looks_ms > expires_ms)
+        {
+            talk.looks_ms = Some(expires_ms);
             self.timers.set(expires_ms, Due::Expiry(connection));
         }
     }
 
     pub(super) fn expired(&mut self, connection: ConnectionId, at: &mut Moment<'_>) {
         let now_ms = at.now.ticks_ms;
-        let talk = self.connections.get_mut(&connection).and_then(|known| known.talk());
-        if talk.is_some_and(|talk| talk.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms)) {
-            self.part(connection, Cause::Unauthorized, "the token has expired", at);
+        let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk()) else { return };
+        talk.looks_ms.take_if(|looks_ms| *looks_ms <= now_ms);
+        match talk.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
+            true => self.part(connection, Cause::Unauthorized, "the token has expired", at),
+            false => self.await_expiry(connection),
         }
     }
 

@@ -38,6 +38,11 @@ impl Timers {
         self.0.pop().map(|Reverse((_, due))| due)
     }
 
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn next_ms(&self) -> Option<u64> {
         self.0.peek().map(|Reverse((at_ms, _))| *at_ms)
     }

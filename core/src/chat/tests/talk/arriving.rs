@@ -176,6 +176,34 @@ fn a_word_that_has_ended_already_closes_at_once() {
 }
 
 #[test]
+fn an_end_that_is_put_off_many_times_has_one_timer_and_one_that_comes_sooner_counts() {
+    let mut talk = Talk::new();
+    let until = |talk: &Talk, ms| Admission {
+        expires_at_ms: Some(talk.now.unix_ms + ms),
+        ..Admission::user("ann-1", "Ann")
+    };
+    let first = until(&talk, 5_000);
+    talk.admit("Ann", first);
+    let before = talk.chat.timers.count();
+    for second in 0..20 {
+        talk.turn(10);
+        let next = until(&talk, 60_000 + second * 1_000);
+        let next = talk.ticket(next);
+        talk.ok("Ann", json!({ "do": "refresh", "token": next }));
+    }
+    assert_eq!(talk.chat.timers.count(), before);
+    talk.turn(30_000);
+    assert_eq!(talk.closed("Ann"), None);
+    let sooner = until(&talk, 1_000);
+    let sooner = talk.ticket(sooner);
+    talk.ok("Ann", json!({ "do": "refresh", "token": sooner }));
+    talk.turn(999);
+    assert_eq!(talk.closed("Ann"), None);
+    talk.turn(1);
+    assert_eq!(talk.closed("Ann"), Some(Cause::Unauthorized));
+}
+
+#[test]
 fn a_new_token_in_time_keeps_its_user_and_another_users_does_not() {
     let mut talk = Talk::new();
     let until = |talk: &Talk, ms| Admission {
