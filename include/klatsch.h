@@ -1301,14 +1301,15 @@ klatsch_code_t klatsch_options_message_rate(klatsch_options_t *options, uint64_t
 // - `message_burst`: default 20; from 1 to 1000000.
 klatsch_code_t klatsch_options_message_burst(klatsch_options_t *options, uint64_t message_burst);
 
-// How many `tell` and `typing` a second one v1 user may send in the long run; more are refused with
-// `rate_limited`. 0: no limit.
+// How many requests a second that are no messages one v1 user may send in the long run (`tell`, `typing`, `join`,
+// `refresh`, `moderate`, `call`); more are refused with `rate_limited`. 0: no limit.
 //
 // - `options`: required.
 // - `tell_rate`: default 20; from 0 to 1000000.
-klatsch_code_t klatsch_options_tell_rate(klatsch_options_t *options, uint64_t tell_rate);
+klatsch_code_t klatsch_options_tell_rate(klatsch_options_t *options,
+                                         uint64_t tell_rate);
 
-// How many `tell` and `typing` one v1 user may send at once before that rate holds.
+// How many of those one v1 user may send at once before that rate holds.
 //
 // - `options`: required.
 // - `tell_burst`: default 60; from 1 to 1000000.

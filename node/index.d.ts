@@ -686,13 +686,12 @@ export interface EngineOptions {
    */
   messageBurst?: number | undefined;
   /**
-   * How many `tell` and `typing` a second one v1 user may send in the long run; more are refused with
-   * `rate_limited`. 0: no limit. Default 20; from 0 to 1000000.
+   * How many requests a second that are no messages one v1 user may send in the long run (`tell`, `typing`, `join`,
+   * `refresh`, `moderate`, `call`); more are refused with `rate_limited`. 0: no limit. Default 20; from 0 to 1000000.
    */
   tellRate?: number | undefined;
   /**
-   * How many `tell` and `typing` one v1 user may send at once before that rate holds. Default 60; from 1 to
-   * 1000000.
+   * How many of those one v1 user may send at once before that rate holds. Default 60; from 1 to 1000000.
    */
   tellBurst?: number | undefined;
   /**

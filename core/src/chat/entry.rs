@@ -38,6 +38,8 @@ impl Chat {
             let entered = self.entered(key, &caller.who.user, since, history, &mut { PAGE_BYTES }, at);
             return Ok(Outcome::Page(Some(key), Reply::Joined(entered)));
         }
+        // Whoever comes is shown to everybody who is there.
+        self.check_told(caller, at)?;
         let wish = Wish { room: self.room_name_of(name)?, since, history };
         self.check_join(caller, &wish.room, at)?;
         if self.settings.ask_may_join {

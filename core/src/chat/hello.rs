@@ -457,6 +457,7 @@ impl Chat {
         token: &str,
         at: &mut Moment<'_>,
     ) -> Result<Outcome, Refusal> {
+        self.check_told(caller, at)?;
         if let Some(given) = self.tickets.take(token, at.now.ticks_ms) {
             return self.refreshed(caller, Some(given), at);
         }

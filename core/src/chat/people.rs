@@ -194,7 +194,7 @@ impl Chat {
         Ok(Outcome::Done(None, Reply::Done))
     }
 
-    /// Counts what a user does that stands in no log.
+    /// Counts what a user does that is no message.
     pub(super) fn check_told(&mut self, caller: &Caller, at: &Moment<'_>) -> Result<(), Refusal> {
         let (rate, now_ms) = (self.settings.tell_rate, at.now.ticks_ms);
         let Some(user) = self.users.get_mut(&caller.who.user) else { return Ok(()) };

@@ -135,10 +135,10 @@ numbers! {
     message_rate: 2, 0 ..= 1_000_000;
     /// How many messages one user may send at once before that rate holds.
     message_burst: 20, 1 ..= 1_000_000;
-    /// How many `tell` and `typing` a second one v1 user may send in the long run; more are refused with
-    /// `rate_limited`. 0: no limit.
+    /// How many requests a second that are no messages one v1 user may send in the long run (`tell`, `typing`, `join`,
+    /// `refresh`, `moderate`, `call`); more are refused with `rate_limited`. 0: no limit.
     tell_rate: 20, 0 ..= 1_000_000;
-    /// How many `tell` and `typing` one v1 user may send at once before that rate holds.
+    /// How many of those one v1 user may send at once before that rate holds.
     tell_burst: 60, 1 ..= 1_000_000;
     /// How many control frames (pings, pongs) a second a connection may send in the long run; more close
     /// it with 1008, a v1 one with 4102.

@@ -419,8 +419,8 @@ pub unsafe extern "C" fn klatsch_options_message_burst(
     set(options, |options| Ok(options.message_burst(message_burst)))
 }
 
-/// How many `tell` and `typing` a second one v1 user may send in the long run; more are refused with
-/// `rate_limited`. 0: no limit.
+/// How many requests a second that are no messages one v1 user may send in the long run (`tell`, `typing`, `join`,
+/// `refresh`, `moderate`, `call`); more are refused with `rate_limited`. 0: no limit.
 ///
 /// - `options`: required.
 /// - `tell_rate`: default 20; from 0 to 1000000.
@@ -432,7 +432,7 @@ pub unsafe extern "C" fn klatsch_options_tell_rate(
     set(options, |options| Ok(options.tell_rate(tell_rate)))
 }
 
-/// How many `tell` and `typing` one v1 user may send at once before that rate holds.
+/// How many of those one v1 user may send at once before that rate holds.
 ///
 /// - `options`: required.
 /// - `tell_burst`: default 60; from 1 to 1000000.

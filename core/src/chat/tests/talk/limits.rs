@@ -144,6 +144,7 @@ fn what_is_too_long_is_refused_and_not_cut() {
 fn what_is_told_too_fast_is_refused_and_typing_is_left_out() {
     let mut talk = Talk::with(|settings| settings.tell_rate = Rate { per_second: 2, burst: 3 });
     talk.come_to("lobby", &["Ann", "Bob"]);
+    talk.turn(500);
     let tell = || json!({ "do": "tell", "room": "lobby", "data": 1 });
     for _ in 0..3 {
         talk.ok("Ann", tell());
@@ -157,6 +158,27 @@ fn what_is_told_too_fast_is_refused_and_typing_is_left_out() {
     talk.say("Ann", "lobby", "x");
     talk.turn(500);
     talk.ok("Ann", tell());
+}
+
+#[test]
+fn who_comes_and_goes_too_fast_or_shows_tokens_too_often_is_refused() {
+    let mut talk = Talk::with(|settings| settings.tell_rate = Rate { per_second: 2, burst: 3 });
+    talk.come_to("lobby", &["Bob"]);
+    talk.come("Ann");
+    let join = || json!({ "do": "join", "room": "lobby" });
+    for _ in 0..3 {
+        talk.ok("Ann", join());
+        talk.ok("Ann", json!({ "do": "leave", "room": "lobby" }));
+    }
+    talk.forget();
+    let error = talk.error("Ann", join());
+    assert_eq!((&error["name"], &error["retry_after_ms"]), (&json!("rate_limited"), &json!(500)));
+    assert_eq!(talk.no("Ann", json!({ "do": "refresh", "token": "guessed" })), "rate_limited");
+    assert_eq!(talk.kinds("Bob"), [""; 0]);
+    talk.turn(500);
+    talk.ok("Ann", join());
+    // Where one is already, one may look as often as one likes.
+    talk.ok("Ann", join());
 }
 
 #[test]
