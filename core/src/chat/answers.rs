@@ -6,10 +6,10 @@ use crate::event::{Admission, Verdict};
 use crate::id::{ConnectionId, QuestionId, RoomName, UserId, UserName};
 use crate::push::reply::{Refusal, Reply};
 
-use super::connection::Phase;
 use super::effect::{Effect, Flow, Given};
 use super::hello::unheard;
-use super::requests::{Open, Waiting};
+use super::post::Saying;
+use super::requests::{Open, Spot, Waiting};
 use super::talk::{Caller, Outcome, refused};
 use super::{Chat, Moment, NOT_ASKED};
 
@@ -130,37 +130,44 @@ impl Chat {
     /// What waited for the host gets its place now, with its text or another.
     fn sent(&mut self, open: Open, rewritten: Option<String>, at: &mut Moment<'_>) {
         let connection = open.connection;
-        let Waiting::Send { room, mut saying } = open.waiting else { return };
-        let Some(known) = self.connections.get(&connection) else { return };
-        let (is_talk, Some(who)) = (known.is_talk(), known.who.clone()) else { return };
+        let Waiting::Send { spot, mut saying } = open.waiting else { return };
         if let Some(text) = rewritten {
             saying.text = text;
         }
         let id = saying.id;
-        if !is_talk {
-            self.place(room, &who, saying, Some(connection), at);
-            return self.release(connection, at);
+        if let Some(caller) = self.caller(connection, id) {
+            let result = self.send_late(&caller, spot, saying, at);
+            return self.go_on(connection, id, result, at);
         }
-        // Meanwhile it may have been taken out of the room, or muted there.
-        let result = match self.still_may(connection, room, at) {
-            Ok(()) => self.place_late(room, &who, saying, connection, at),
-            Err(refusal) => Err(refusal),
-        };
-        self.go_on(connection, id, result, at);
+        // A client of the tutorial is in its one room as long as it is here.
+        let known = self.connections.get(&connection).filter(|known| !known.is_talk());
+        if let (Some(who), Spot::Room { key, .. }) = (known.and_then(|known| known.who.clone()), spot) {
+            self.place(key, &who, saying, Some(connection), at);
+            self.release(connection, at);
+        }
     }
 
-    fn still_may(
-        &self,
-        connection: ConnectionId,
-        room: super::RoomKey,
-        at: &Moment<'_>,
-    ) -> Result<(), Refusal> {
-        let session = self.connections.get(&connection).and_then(|known| known.session());
-        let session = session.and_then(|key| self.sessions.get(key));
-        let Some(session) = session.filter(|session| session.rooms.contains(&room)) else {
-            return Err(refused(ErrorCode::NotMember, "you are not in that room any more"));
+    /// Meanwhile a user may have been taken out of the room, or muted there.
+    fn send_late(
+        &mut self,
+        caller: &Caller,
+        spot: Spot,
+        saying: Saying,
+        at: &mut Moment<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let key = match spot {
+            Spot::Room { key, born } => {
+                let session = self.sessions.get(caller.session);
+                let is_in = session.is_some_and(|session| session.rooms.contains(&key));
+                if !is_in || self.rooms.get(key).born != born {
+                    return Err(refused(ErrorCode::NotMember, "you are not in that room any more"));
+                }
+                key
+            }
+            Spot::With(other) => self.direct_room(caller, &other, at)?,
         };
-        Ok(self.check_speech(room, &session.user, at)?)
+        self.check_speech(key, &caller.who.user, at)?;
+        self.place_late(key, &caller.who.clone(), saying, caller.connection, at)
     }
 
     pub(super) fn refused(&mut self, open: Open, no: No<'_>, at: &mut Moment<'_>) {
@@ -195,14 +202,7 @@ impl Chat {
     /// Who a v1 connection is that waited for the host.
     fn caller(&self, connection: ConnectionId, id: Option<u64>) -> Option<Caller> {
         let known = self.connections.get(&connection)?;
-        let who = known.who.clone()?;
-        match &known.place {
-            super::connection::Place::Talk(talk) => match talk.phase {
-                Phase::In(session) => Some(Caller { connection, id, session, who }),
-                _ => None,
-            },
-            _ => None,
-        }
+        Some(Caller { connection, id, session: known.session()?, who: known.who.clone()? })
     }
 
     /// Answers a v1 connection that waited for the host, and goes on with it.

@@ -6,12 +6,77 @@ use crate::push::reply::Refusal;
 
 use super::page::PAGE_BYTES;
 use super::people::no_user;
+use super::post::Saying;
+use super::requests::Spot;
 use super::room::RoomKey;
 use super::session::User;
-use super::talk::{Caller, refused};
+use super::talk::{Caller, Outcome, refused};
 use super::{Chat, Moment};
 
 impl Chat {
+    /// The caller's room with a user, if there is one.
+    ///
+    /// # Errors
+    /// As [`direct_room`](Chat::direct_room); `bad_request`: they are the same.
+    pub(super) fn known_direct_room(
+        &mut self,
+        caller: &Caller,
+        user: &str,
+        at: &mut Moment<'_>,
+    ) -> Result<Option<RoomKey>, Refusal> {
+        let other = self.user_id(user)?;
+        if other == caller.who.user {
+            return Err(refused(ErrorCode::BadRequest, "to is yourself; another user is right"));
+        }
+        match self.rooms.find(&RoomName::direct(&caller.who.user, &other)) {
+            Some(_) => self.direct_room(caller, &other, at).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Says the first thing to a user. What is refused puts nobody into a room.
+    pub(super) fn first_contact(
+        &mut self,
+        caller: &Caller,
+        user: &str,
+        saying: Saying,
+        at: &mut Moment<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let other = self.user_id(user)?;
+        self.check_contact(&caller.who.user, &other)?;
+        self.check_rate(caller, at)?;
+        if self.settings.ask_may_send {
+            self.ask_may_send(caller.connection, &caller.who, Spot::With(other), saying, at)?;
+            return Ok(Outcome::Held);
+        }
+        let key = self.direct_room(caller, &other, at)?;
+        Ok(self.place(key, &caller.who.clone(), saying, Some(caller.connection), at))
+    }
+
+    /// Whether two users may have a room.
+    ///
+    /// # Errors
+    /// `unknown_user`, `too_many`.
+    fn check_contact(&self, me: &UserId, other: &UserId) -> Result<(), Refusal> {
+        if !self.users.contains_key(other) {
+            return Err(no_user(other.as_str()));
+        }
+        for (user, with) in [(me, other), (other, me)] {
+            let known = self.users.get(user);
+            let count = known.map_or(0, |known| known.directs().len());
+            if count >= known.map_or(0, User::max_directs) && self.is_new_to(user, with) {
+                let words = format!("{user} has {count} direct rooms, which is as many as may be");
+                return Err(refused(ErrorCode::TooMany, &words));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a user who is here has no room with another. Who was forgotten meanwhile is in it anew.
+    fn is_new_to(&self, user: &UserId, with: &UserId) -> bool {
+        self.users.get(user).is_some_and(|known| !known.directs().contains(with))
+    }
+
     /// The caller's room with a user, made if there is none.
     ///
     /// # Errors
@@ -19,39 +84,22 @@ impl Chat {
     pub(super) fn direct_room(
         &mut self,
         caller: &Caller,
-        user: &str,
+        other: &UserId,
         at: &mut Moment<'_>,
     ) -> Result<RoomKey, Refusal> {
-        let (me, other) = (&caller.who.user, self.user_id(user)?);
-        if other == *me {
-            return Err(refused(ErrorCode::BadRequest, "to is yourself; another user is right"));
-        }
-        if !self.users.contains_key(&other) {
-            return Err(no_user(user));
-        }
-        let name = RoomName::direct(me, &other);
-        let pairs = [(me, &other), (&other, me)];
-        // Who was forgotten meanwhile is in it anew.
-        let is_new = |chat: &Chat, user: &UserId, with: &UserId| {
-            chat.users.get(user).is_some_and(|known| !known.directs().contains(with))
-        };
+        let me = &caller.who.user;
+        self.check_contact(me, other)?;
+        let name = RoomName::direct(me, other);
+        let pairs = [(me, other), (other, me)];
         if let Some(key) = self.rooms.find(&name)
-            && !pairs.iter().any(|&(user, with)| is_new(self, user, with))
+            && !pairs.iter().any(|&(user, with)| self.is_new_to(user, with))
         {
             return Ok(key);
-        }
-        for (user, with) in pairs {
-            let known = self.users.get(user);
-            let count = known.map_or(0, |known| known.directs().len());
-            if count >= known.map_or(0, User::max_directs) && is_new(self, user, with) {
-                let words = format!("{user} has {count} direct rooms, which is as many as may be");
-                return Err(refused(ErrorCode::TooMany, &words));
-            }
         }
         let key = self.find_or_make(&name, at)?;
         self.rooms.get_mut(key).direct = Some(Box::new([me.clone(), other.clone()]));
         for (user, with) in pairs {
-            if is_new(self, user, with)
+            if self.is_new_to(user, with)
                 && let Some(user) = self.users.get_mut(user)
             {
                 user.talk().directs.push(with.clone());

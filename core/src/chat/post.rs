@@ -16,9 +16,10 @@ use crate::push::reply::{Refusal, Reply};
 use super::connection::Who;
 use super::effect::Effect;
 use super::log::Sent;
+use super::requests::{Spot, Waiting};
 use super::rights::{Deed, is_above};
 use super::room::RoomKey;
-use super::talk::{Caller, Outcome, limited, refused};
+use super::talk::{Caller, Outcome, limited, not_member, refused};
 use super::{Chat, Moment, TOO_MANY_QUESTIONS};
 
 /// Something that is about to get its place.
@@ -49,29 +50,23 @@ impl Chat {
         at: &mut Moment<'_>,
     ) -> Result<Outcome, Refusal> {
         let key = match &post.to {
-            Place::Room(room) => self.room_of(caller, room)?,
+            Place::Room(room) => Some(self.room_of(caller, room)?),
             Place::User(user) => {
                 self.check_right(None, caller, Deed::Tell)?;
-                let other = self.user_id(user)?;
-                // What is refused anyhow puts nobody into a room.
-                if self.rooms.find(&RoomName::direct(&caller.who.user, &other)).is_none() {
-                    self.check_text(&post.text)?;
-                    self.check_rate_left(&caller.who.user, at)?;
-                    if let Some(offset) = post.reply_to {
-                        return Err(no_message(offset));
-                    }
-                }
-                self.direct_room(caller, user, at)?
+                self.known_direct_room(caller, user, at)?
             }
         };
         let reply_to = post.reply_to.map_or(String::new(), |offset| offset.to_string());
         let content = content(&["send", &post.text, &reply_to, post.data.unwrap_or("")]);
         let mid = Mid::new(&post.mid);
-        if let Some(duplicate) = self.seen(&caller.who.user, key, &mid, content, true, at)? {
+        if let Some(key) = key
+            && let Some(duplicate) = self.seen(&caller.who.user, key, &mid, content, true, at)?
+        {
             return Ok(duplicate);
         }
         self.check_text(&post.text)?;
-        if let Some(offset) = post.reply_to.filter(|offset| *offset > self.rooms.get(key).top.offset) {
+        let top = key.map_or(0, |key| self.rooms.get(key).top.offset);
+        if let Some(offset) = post.reply_to.filter(|offset| *offset > top) {
             return Err(no_message(offset));
         }
         let saying = Saying {
@@ -82,7 +77,11 @@ impl Chat {
             reply_to: post.reply_to,
             data: post.data.map(Box::from),
         };
-        self.say_as(caller, key, saying, at)
+        match (key, post.to) {
+            (None, Place::User(user)) => self.first_contact(caller, &user, saying, at),
+            (Some(key), _) => self.say_as(caller, key, saying, at),
+            (None, Place::Room(room)) => Err(not_member(&room)),
+        }
     }
 
     pub(super) fn edit(
@@ -120,7 +119,7 @@ impl Chat {
         self.check_rate(caller, at)?;
         self.check_slow(caller, key, at)?;
         if self.settings.ask_may_send {
-            self.ask_may_send(caller.connection, &caller.who, key, saying, at)?;
+            self.ask_may_send(caller.connection, &caller.who, self.spot(key), saying, at)?;
             return Ok(Outcome::Held);
         }
         Ok(self.place(key, &caller.who.clone(), saying, Some(caller.connection), at))
@@ -355,28 +354,19 @@ impl Chat {
         Ok(())
     }
 
-    /// Whether a user may send something now.
+    /// Counts what a user sends.
     ///
     /// # Errors
-    /// `rate_limited`.
-    fn check_rate_left(&self, user: &UserId, at: &Moment<'_>) -> Result<(), Refusal> {
+    /// `rate_limited`: it is too soon.
+    pub(super) fn check_rate(&mut self, caller: &Caller, at: &Moment<'_>) -> Result<(), Refusal> {
         let (rate, now_ms) = (self.settings.message_rate, at.now.ticks_ms);
-        let next_ms = self.users.get(user).map_or(0, |user| user.sent.bucket.next_at_ms(rate, now_ms));
-        match next_ms > now_ms {
-            true => {
-                let words = format!("more than {} messages a second", rate.per_second);
-                Err(limited(next_ms - now_ms, &words))
-            }
-            false => Ok(()),
+        let Some(user) = self.users.get_mut(&caller.who.user) else { return Ok(()) };
+        let next_ms = user.sent.bucket.next_at_ms(rate, now_ms);
+        if next_ms > now_ms {
+            let words = format!("more than {} messages a second", rate.per_second);
+            return Err(limited(next_ms - now_ms, &words));
         }
-    }
-
-    /// Counts what a user sends.
-    fn check_rate(&mut self, caller: &Caller, at: &Moment<'_>) -> Result<(), Refusal> {
-        self.check_rate_left(&caller.who.user, at)?;
-        if let Some(user) = self.users.get_mut(&caller.who.user) {
-            user.sent.bucket.take(self.settings.message_rate, at.now.ticks_ms);
-        }
+        user.sent.bucket.take(rate, now_ms);
         Ok(())
     }
 
@@ -387,6 +377,10 @@ impl Chat {
         early.map_err(|wait_ms| limited(wait_ms, "the room is in slow mode"))
     }
 
+    pub(super) fn spot(&self, key: RoomKey) -> Spot {
+        Spot::Room { key, born: self.rooms.get(key).born }
+    }
+
     /// Asks the host whether something may be said.
     ///
     /// # Errors
@@ -395,18 +389,22 @@ impl Chat {
         &mut self,
         connection: ConnectionId,
         who: &Who,
-        room: RoomKey,
+        spot: Spot,
         saying: Saying,
         at: &mut Moment<'_>,
     ) -> Result<(), Error> {
         let address = self.address_of(connection);
+        let room = match &spot {
+            Spot::Room { key, .. } => self.rooms.get(*key).name.clone(),
+            Spot::With(other) => RoomName::direct(&who.user, other),
+        };
         let subject = Subject::MaySend {
-            room: self.rooms.get(room).name.clone(),
+            room,
             user: who.user.clone(),
             name: who.name.clone(),
             text: saying.text.clone(),
         };
-        let waiting = super::requests::Waiting::Send { room, saying };
+        let waiting = Waiting::Send { spot, saying };
         let Some(id) = self.requests.ask(connection, waiting, at.now.ticks_ms) else {
             return Err(Error::new(ErrorCode::Refused, TOO_MANY_QUESTIONS));
         };

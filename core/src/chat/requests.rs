@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::id::{ConnectionId, QuestionId, RoomName};
+use crate::id::{ConnectionId, QuestionId, RoomName, UserId};
 
 use super::effect::Given;
 use super::entry::Wish;
@@ -24,10 +24,19 @@ pub(crate) enum Waiting {
     Refresh { id: Option<u64> },
     /// A v1 connection comes into a room.
     Join { id: Option<u64>, wish: Wish },
-    /// What is said gets its place in the room.
-    Send { room: RoomKey, saying: Saying },
+    /// What is said gets its place.
+    Send { spot: Spot, saying: Saying },
     /// A v1 client has asked the host something.
     Call { id: Option<u64> },
+}
+
+/// Where something is to be said.
+#[derive(Clone, Debug)]
+pub(crate) enum Spot {
+    /// In a room, whose key may be another's by then: `born` tells.
+    Room { key: RoomKey, born: u64 },
+    /// To a user with whom there is no room yet.
+    With(UserId),
 }
 
 /// One open question.

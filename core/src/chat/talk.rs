@@ -199,10 +199,7 @@ impl Chat {
         let key = self.find_room(name).filter(|key| {
             self.sessions.get(caller.session).is_some_and(|session| session.rooms.contains(key))
         });
-        key.ok_or_else(|| {
-            let name: String = name.chars().take(64).collect();
-            refused(ErrorCode::NotMember, &format!("you are not in {name}; join it first"))
-        })
+        key.ok_or_else(|| not_member(name))
     }
 
     /// Whether the caller may do something, in a room or anywhere. Gives the role.
@@ -277,6 +274,11 @@ fn reply_to(
     if let Some(id) = id {
         at.push(Effect::Reply { connection, id, room, reply });
     }
+}
+
+pub(super) fn not_member(room: &str) -> Refusal {
+    let room: String = room.chars().take(64).collect();
+    refused(ErrorCode::NotMember, &format!("you are not in {room}; join it first"))
 }
 
 pub(super) fn refused(code: ErrorCode, words: &str) -> Refusal {

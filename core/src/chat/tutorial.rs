@@ -78,7 +78,7 @@ impl Chat {
         }
         let saying = Saying::plain(text.to_owned());
         if self.settings.ask_may_send {
-            return match self.ask_may_send(connection, who, key, saying, at) {
+            return match self.ask_may_send(connection, who, self.spot(key), saying, at) {
                 Ok(()) => Flow::Hold,
                 Err(error) => {
                     self.tell_refused(connection, error, at);

@@ -1,6 +1,7 @@
 //! Rooms of two.
 
 use super::*;
+use crate::event::Subject;
 
 fn write(to: &str, mid: &str, text: &str) -> Value {
     json!({ "do": "send", "to": to, "mid": mid, "text": text })
@@ -55,6 +56,27 @@ fn what_is_refused_is_no_first_contact() {
     talk.ok("Ann", write("u2", "1", "psst"));
     // What was sent is known, whatever the rate.
     assert_eq!(talk.ok("Ann", write("u2", "1", "psst"))["duplicate"], true);
+}
+
+#[test]
+fn the_host_is_asked_before_a_first_contact_and_its_no_puts_nobody_into_a_room() {
+    let mut talk = Talk::with(|settings| settings.ask_may_send = true);
+    for who in ["Ann", "Bob"] {
+        talk.come(who);
+    }
+    talk.forget();
+    assert_eq!(talk.ask("Ann", write("u2", "1", "psst")), Value::Null);
+    let asked = talk.reply(Verdict::Refuse("no whispering".into()));
+    let Subject::MaySend { room, text, .. } = asked.subject else { panic!("{asked:?}") };
+    assert!(room.starts_with("dm:") && text == "psst");
+    assert_eq!(talk.answer("Ann")["error"]["message"], "no whispering");
+    assert_eq!((talk.kinds("Ann"), talk.kinds("Bob"), talk.chat.room_count()), (vec![], vec![], 0));
+    assert_eq!(talk.ask("Ann", write("u2", "1", "psst")), Value::Null);
+    talk.reply(Verdict::Rewrite("hello".into()));
+    assert_eq!(talk.answer("Ann")["ok"]["room"], room.as_str());
+    for who in ["Ann", "Bob"] {
+        assert_eq!(talk.kinds(who), ["joined", "message"]);
+    }
 }
 
 #[test]

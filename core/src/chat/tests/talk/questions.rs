@@ -90,6 +90,21 @@ fn silence_is_no() {
 }
 
 #[test]
+fn what_waits_for_the_host_never_gets_into_a_room_that_has_taken_the_place_of_its_own() {
+    let mut talk = Talk::with(|settings| (settings.ask_may_send, settings.max_room_count) = (true, 1));
+    talk.come_to("lobby", &["Ann"]);
+    talk.come("Bob");
+    assert_eq!(talk.ask("Ann", send("1", "for the lobby alone")), Value::Null);
+    talk.run(|chat, at| chat.leave("lobby", "u1", at)).unwrap();
+    talk.join("Bob", "den");
+    talk.run(|chat, at| chat.join("den", "u1", at)).unwrap();
+    talk.forget();
+    talk.reply(Verdict::Allow);
+    assert_eq!(talk.answer("Ann")["error"]["name"], "not_member");
+    assert_eq!(talk.kinds("Bob"), [""; 0]);
+}
+
+#[test]
 fn who_cannot_be_asked_about_is_sent_away_for_a_while_and_not_for_good() {
     let mut talk = Talk::with(|settings| (settings.ask_admit, settings.question_count) = (true, 1));
     talk.hello("Ann", json!({ "name": "Ann" }));
