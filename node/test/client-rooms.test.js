@@ -204,6 +204,17 @@ test('unread messages are counted from others, and end by reading', async (t) =>
   assert.deepEqual([room.read, room.unreadCount], [4, 0]);
 });
 
+test('what is deleted is not unread any more, and counts once', async (t) => {
+  const { script, room } = await enter(t, { texts: ['one'], fields: { read: 0, unread_count: 1 } });
+  script.say(said(2), said(3, 'mine', { user: 'u7' }), said(4), said(5, undefined, { deleted: true }));
+  assert.equal(room.unreadCount, 3);
+  const gone = (offset, of) => ({ on: 'delete', room: 'lobby', epoch: EPOCH, offset, of, mid: `d${offset}`, user: 'u8', at: 9 });
+  script.say(gone(6, 2), gone(7, 3), gone(8, 5), gone(9, 2));
+  assert.equal(room.unreadCount, 2);
+  script.say({ on: 'moderation', room: 'lobby', epoch: EPOCH, offset: 10, act: 'clear', by: 'u8', at: 9 });
+  assert.equal(room.unreadCount, 0);
+});
+
 test('a room that one is put into is there, with the messages that led to it', async (t) => {
   const { chat, script } = await enter(t);
   const heard = collect(chat, 'joined', 'message');

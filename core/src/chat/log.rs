@@ -38,8 +38,8 @@ pub(crate) trait Log: std::fmt::Debug {
     /// The position of the record with that offset, if the log still knows it; of offset 0, where the log begins.
     fn position(&self, room: &RoomName, offset: u64) -> Option<Position>;
 
-    /// How many messages of others than `reader` a room has behind an offset, of those that are kept.
-    fn unread_count(&self, room: &RoomName, offset: u64, reader: &UserId) -> u64;
+    /// How many messages a room has behind an offset, of those that are kept and that `counts` says yes to.
+    fn unread_count(&self, room: &RoomName, offset: u64, counts: &dyn Fn(&Message) -> bool) -> u64;
 
     /// How many bytes all logs hold.
     fn held_bytes(&self) -> u64;

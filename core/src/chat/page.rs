@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::broken::{Broken, is_broken};
 use crate::command::request::{From, Page};
 use crate::error::{Error, ErrorCode};
-use crate::id::{Position, UserId};
+use crate::id::{Position, RoomName, UserId};
 use crate::message::{Change, Message, Record};
 use crate::push::reply::{Content, Entered, Refusal, Reply, RoomLine};
 
@@ -56,7 +56,7 @@ impl Chat {
             members: self.member_lines(key, 0, FIRST_MEMBERS).0,
             member_count: self.member_count(key),
             read,
-            unread_count: at.log.unread_count(&room.name, read, user),
+            unread_count: unread_count(&room.name, read, user, reader, at),
             more,
         }
     }
@@ -219,7 +219,7 @@ impl Chat {
             member_count: self.member_count(key),
             top: room.top,
             read,
-            unread_count: at.log.unread_count(&room.name, read, user),
+            unread_count: unread_count(&room.name, read, user, reader, at),
             last,
         }
     }
@@ -246,6 +246,14 @@ impl Chat {
         let missed = self.missed(key, viewer, after, u64::MAX, bytes, at)?;
         (!missed.more).then_some((missed.records, missed.rollback))
     }
+}
+
+/// How many messages a user has not read: those of others that they would see.
+fn unread_count(room: &RoomName, read: u64, user: &UserId, reader: Option<&User>, at: &Moment<'_>) -> u64 {
+    at.log.unread_count(room, read, &|message| {
+        let author = &message.user;
+        author != user && !message.more.is_deleted && !reader.is_some_and(|reader| reader.blocks(author))
+    })
 }
 
 /// Whether somebody is to see a record: not what those say whom they have blocked.

@@ -344,10 +344,10 @@ impl Log for Memory {
         here.or(before)
     }
 
-    fn unread_count(&self, room: &RoomName, offset: u64, reader: &UserId) -> u64 {
+    fn unread_count(&self, room: &RoomName, offset: u64, counts: &dyn Fn(&Message) -> bool) -> u64 {
         let Some(kept) = self.rooms.get(room) else { return 0 };
         let read = kept.messages.partition_point(|message| message.position.offset <= offset);
-        kept.messages.range(read..).filter(|message| message.user != *reader).count() as u64
+        kept.messages.range(read..).filter(|message| counts(message)).count() as u64
     }
 
     fn held_bytes(&self) -> u64 {

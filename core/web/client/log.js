@@ -42,7 +42,7 @@ export class Log {
     if (on === 'message') {
       const { message } = record;
       this.put(message, asOf);
-      if (message.user !== self && offset > this.read) this.unread += 1;
+      if (this.isUnread(message, self)) this.unread += 1;
     } else if (on === 'edit') {
       this.change(of, offset, (message, entry) => {
         // A message that came late shows its newest text: as many edits as its revision says are in it.
@@ -50,16 +50,28 @@ export class Log {
         return { ...message, text: record.text, revision: entry.edits };
       });
     } else if (on === 'delete') {
-      this.change(of, offset, remove);
+      this.delete(of, offset, self);
     } else if (on === 'react') {
       this.change(of, offset, (message) => (message.deleted ? message : react(message, record)));
     } else if (on === 'moderation' && record.act === 'clear') {
       for (const { message } of this.entries) {
-        if (record.user == null || record.user === message.user) this.change(message.offset, offset, remove);
+        if (record.user == null || record.user === message.user) this.delete(message.offset, offset, self);
       }
     } else if (on === 'moderation' && record.act === 'topic') {
       this.topic = record.value;
     }
+  }
+
+  /** What is deleted need not be read any more. */
+  delete(of, offset, self) {
+    this.change(of, offset, (message) => {
+      if (this.isUnread(message, self)) this.unread -= 1;
+      return remove(message);
+    });
+  }
+
+  isUnread({ offset, user, deleted }, self) {
+    return offset > this.read && user !== self && !deleted;
   }
 
   change(of, offset, fold) {
@@ -120,7 +132,7 @@ export class Log {
   markRead(offset, self) {
     if (offset <= this.read) return;
     const seen = this.entries.slice(this.index(this.read + 1), this.index(offset + 1));
-    this.unread = Math.max(0, this.unread - seen.filter(({ message }) => message.user !== self).length);
+    this.unread = Math.max(0, this.unread - seen.filter(({ message }) => this.isUnread(message, self)).length);
     this.read = offset;
     if (this.position && offset >= this.position.offset) this.unread = 0;
   }

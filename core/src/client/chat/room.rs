@@ -159,7 +159,7 @@ impl Room {
                     message.revision += 1;
                 }
             }),
-            Change::Delete { of, .. } => self.change(record.position, *of, delete),
+            Change::Delete { of, .. } => self.delete(record.position, *of, me),
             Change::React { of, user, emoji, add, .. } => {
                 self.change(record.position, *of, |held| {
                     react(Arc::make_mut(&mut held.message), user, emoji, *add);
@@ -173,7 +173,7 @@ impl Room {
                     .map(|message| message.position.offset)
                     .collect();
                 for offset in theirs {
-                    self.change(record.position, offset, delete);
+                    self.delete(record.position, offset, me);
                 }
             }
             Change::Moderation { .. } | Change::Rename { .. } | Change::Other { .. } => {}
@@ -191,8 +191,18 @@ impl Room {
             self.held.insert(index, Held { message: message.clone(), as_of, ahead, is_ahead });
             self.trim(max);
         }
-        if at > self.counted_to && message.user != me {
+        if at > self.counted_to && message.user != me && message.text.is_some() {
             self.unread_count += 1;
+        }
+    }
+
+    /// What is deleted need not be read any more.
+    fn delete(&mut self, at: Position, of: u64, me: &str) {
+        let was_unread = |held: &Held| held.message.text.is_some() && held.message.user != me;
+        let is_counted = of > self.read && self.find(of).is_some_and(|index| was_unread(&self.held[index]));
+        self.change(at, of, delete);
+        if is_counted && self.message(of).is_some_and(|message| message.text.is_none()) {
+            self.unread_count = self.unread_count.saturating_sub(1);
         }
     }
 
@@ -273,7 +283,7 @@ impl Room {
         }
         let seen = |held: &&Held| {
             let at = held.message.position.offset;
-            at > self.read && at <= offset && held.message.user != me
+            at > self.read && at <= offset && held.message.user != me && held.message.text.is_some()
         };
         let count = self.held.iter().filter(seen).count() as u64;
         self.read = offset;

@@ -212,6 +212,23 @@ fn read_marks_only_rise_and_count_what_is_unread() {
 }
 
 #[test]
+fn what_is_deleted_or_of_somebody_blocked_is_not_unread() {
+    let mut talk = Talk::new();
+    talk.come_to("lobby", &["Ann", "Bob", "Cy"]);
+    talk.say("Bob", "lobby", "one");
+    talk.say("Cy", "lobby", "two");
+    talk.say("Bob", "lobby", "three");
+    let unread = |talk: &mut Talk| talk.join("Ann", "lobby")["unread_count"].clone();
+    assert_eq!(unread(&mut talk), 3);
+    talk.ok("Bob", json!({ "do": "delete", "room": "lobby", "offset": 1, "mid": "d" }));
+    assert_eq!(unread(&mut talk), 2);
+    talk.ok("Ann", json!({ "do": "block", "user": "u3", "on": true }));
+    assert_eq!(unread(&mut talk), 1);
+    let rooms = talk.ok("Ann", json!({ "do": "rooms" }));
+    assert_eq!(rooms["rooms"][0]["unread_count"], 1);
+}
+
+#[test]
 fn a_room_that_was_begun_anew_is_unread() {
     let mut talk = Talk::with(|settings| settings.max_room_count = 1);
     talk.come_to("den", &["Ann"]);

@@ -34,6 +34,23 @@ fn a_record_that_is_known_is_ignored() {
 }
 
 #[test]
+fn what_is_deleted_is_not_unread_any_more_and_counts_once() {
+    let mut desk = Desk::in_lobby();
+    for offset in 4..=6 {
+        desk.hear(&event(offset));
+    }
+    desk.hear(&event(7).replace(r#""text":"m7""#, r#""deleted":true"#));
+    let unread = |desk: &Desk| desk.machine.room("lobby").unwrap().unread_count();
+    assert_eq!(unread(&desk), 3);
+    for (offset, of) in [(8, 4), (9, 7), (10, 4)] {
+        desk.hear(&format!(r#"{{"on":"delete","room":"lobby","epoch":5,"offset":{offset},"of":{of},"mid":"d","user":"u8","at":9}}"#));
+    }
+    assert_eq!(unread(&desk), 2);
+    desk.hear(r#"{"on":"moderation","room":"lobby","epoch":5,"offset":11,"act":"clear","by":"u8","at":9}"#);
+    assert_eq!(unread(&desk), 0);
+}
+
+#[test]
 fn at_a_gap_the_rooms_events_wait_until_what_is_missing_was_fetched_page_by_page() {
     let mut desk = Desk::in_lobby();
     desk.hear(&event(8));
