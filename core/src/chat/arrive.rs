@@ -122,7 +122,12 @@ impl Chat {
 
     fn await_hello(&mut self, connection: ConnectionId, knock: Option<Box<Knock>>, at: &Moment<'_>) -> Talk {
         self.timers.set(at.now.ticks_ms + self.settings.hello_timeout_ms, Due::Hello(connection));
-        Talk { phase: Phase::New(knock.unwrap_or_default()), refused: (0, 0), expires_ms: None, looks_ms: None }
+        Talk {
+            phase: Phase::New(knock.unwrap_or_default()),
+            refused: (0, 0),
+            expires_ms: None,
+            looks_ms: None,
+        }
     }
 
     /// Counts a connection of a user whom the host named.

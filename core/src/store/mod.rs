@@ -4,6 +4,7 @@
 //! of who reads them.
 
 mod dedupe;
+mod kept;
 mod memory;
 
 pub(crate) use memory::{Bounds, Memory, RECORDS_A_MESSAGE};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::id::UserName;
-use crate::message::{Color, More};
+use crate::message::{Color, Moderation, More};
 
 fn room(name: &str) -> RoomName {
     RoomName::new(name).unwrap()

@@ -204,7 +204,9 @@ fn a_late_message_that_showed_what_is_rolled_back_is_fetched_again() {
         let mut desk = Desk::in_lobby();
         // It was slow: the message came as it stood when it was sent at last, and its change behind it.
         desk.hear(&event(4).replace(r#""text":"m4""#, shown));
-        desk.hear(&format!(r#"{{{change},"room":"lobby","epoch":5,"offset":5,"of":4,"mid":"d","user":"u8","at":9}}"#));
+        desk.hear(&format!(
+            r#"{{{change},"room":"lobby","epoch":5,"offset":5,"of":4,"mid":"d","user":"u8","at":9}}"#
+        ));
         assert!(desk.sent.is_empty());
         desk.hear(r#"{"on":"rollback","room":"lobby","to":{"epoch":5,"offset":4}}"#);
         desk.reply(&newest(&[1, 2, 3, 4], 4));
