@@ -1090,6 +1090,14 @@ klatsch_code_t klatsch_options_history(klatsch_options_t *options, uint64_t hist
 klatsch_code_t klatsch_options_history_kept(klatsch_options_t *options,
                                             uint64_t history_kept);
 
+// For how many milliseconds a room keeps what was said; past it the oldest is forgotten, a part in 256 of that time
+// later at the most. 0: for ever. Seven days, and a hundred years at the most.
+//
+// - `options`: required.
+// - `history_ms`: default 604800000; from 0 to 3153600000000.
+klatsch_code_t klatsch_options_history_ms(klatsch_options_t *options,
+                                          uint64_t history_ms);
+
 // How many bytes the logs of all rooms may hold together; past it the oldest records of the rooms that
 // were quiet for longest are forgotten.
 //

@@ -531,6 +531,12 @@ export interface EngineOptions {
    */
   historyKept?: number | undefined;
   /**
+   * For how many milliseconds a room keeps what was said; past it the oldest is forgotten, a part in 256 of that time
+   * later at the most. 0: for ever. Seven days, and a hundred years at the most. Default 604800000; from 0 to
+   * 3153600000000.
+   */
+  historyMs?: number | undefined;
+  /**
    * How many bytes the logs of all rooms may hold together; past it the oldest records of the rooms that were quiet
    * for longest are forgotten. Default 268435456; from 65536 to 1099511627776.
    */

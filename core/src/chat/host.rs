@@ -301,6 +301,10 @@ impl Chat {
         self.rooms.keys()
     }
 
+    pub(crate) fn room_key(&self, name: &RoomName) -> Option<RoomKey> {
+        self.rooms.find(name)
+    }
+
     pub(crate) fn room_name(&self, room: RoomKey) -> RoomName {
         self.rooms.get(room).name.clone()
     }

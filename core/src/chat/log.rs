@@ -50,6 +50,12 @@ pub(crate) trait Log: std::fmt::Debug {
     /// Forgets a room's log.
     fn forget(&mut self, room: &RoomName);
 
+    /// Forgets the oldest of a room that has something older than may be, and gives that room.
+    fn expire(&mut self, now_ms: u64) -> Option<RoomName>;
+
+    /// When [`expire`](Log::expire) has something to do next, in ticks.
+    fn next_expiry_ms(&self) -> Option<u64>;
+
     /// Loses a room's newest records, as a store may whose machine failed. `epoch`: of what comes next. Gives the
     /// position of the newest that is left, with offset 0 if none is.
     fn lose(&mut self, room: &RoomName, count: u64, epoch: u64) -> Position;

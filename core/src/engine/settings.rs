@@ -56,6 +56,7 @@ pub(crate) fn log_bounds(options: &Options) -> Bounds {
         message_count: numbers.history_kept,
         record_count: numbers.history_kept.saturating_mul(RECORDS_A_MESSAGE),
         bytes: numbers.history_bytes,
+        age_ms: numbers.history_ms,
         dedupe_ms: numbers.dedupe_ms,
     }
 }

@@ -85,6 +85,7 @@ impl Talk {
             message_count: 6,
             record_count: 12,
             bytes: MAX_LOG_BYTES,
+            age_ms: 0,
             dedupe_ms: settings.dedupe_ms,
         };
         Talk {

@@ -57,6 +57,9 @@ numbers! {
     /// How many messages each room keeps as they stand; of its log, which resuming clients are given, it keeps four times
     /// as many of the newest records. Older ones are forgotten.
     history_kept: 1_000, 1 ..= 1_000_000;
+    /// For how many milliseconds a room keeps what was said; past it the oldest is forgotten, a part in 256 of that time
+    /// later at the most. 0: for ever. Seven days, and a hundred years at the most.
+    history_ms: 604_800_000, 0 ..= 3_153_600_000_000;
     /// How many bytes the logs of all rooms may hold together; past it the oldest records of the rooms
     /// that were quiet for longest are forgotten.
     history_bytes: 268_435_456, 65_536 ..= 1_099_511_627_776;

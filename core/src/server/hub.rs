@@ -9,7 +9,7 @@ mod calls;
 mod effects;
 mod missed;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub(crate) struct Hub {
     /// The history frame of a room, as long as nothing new is said there.
     histories: HashMap<RoomKey, (Position, Bytes)>,
     /// The newest record that those were shown of a room who are shown something else than others.
-    shown_alone: HashMap<(RoomKey, ConnectionId), Position>,
+    shown_alone: BTreeMap<(ConnectionId, RoomKey), Position>,
     last_connection: u64,
     effects: Vec<Effect>,
 }
@@ -89,7 +89,7 @@ impl Hub {
             receipts: Receipts::default(),
             without_histories: false,
             histories: HashMap::new(),
-            shown_alone: HashMap::new(),
+            shown_alone: BTreeMap::new(),
             last_connection: 0,
             effects: Vec::new(),
         }
@@ -186,18 +186,27 @@ impl Hub {
         let receipts = &mut self.receipts;
         if self.dispatch.unseat(connection, |lane, shard| complete.extend(receipts.deserted(lane, shard))) {
             complete.into_iter().for_each(|receipt| self.tell_host(receipt));
-            self.shown_alone.retain(|(_, viewer), _| *viewer != connection);
+            let rooms = (connection, RoomKey(0))..=(connection, RoomKey(u32::MAX));
+            while let Some((&alone, _)) = self.shown_alone.range(rooms.clone()).next() {
+                self.shown_alone.remove(&alone);
+            }
             self.run(now, |chat, at| chat.disconnect(connection, code, reason, at));
         }
     }
 
-    /// Refuses what the host has not answered in time.
+    /// Refuses what the host has not answered in time, and forgets what is too old.
     pub(crate) fn expire(&mut self, now: Now) {
         self.run(now, |chat, at| chat.expire(at));
+        while let Some(room) = self.log.expire(now.ticks_ms) {
+            if let Some(room) = self.chat.room_key(&room) {
+                self.histories.remove(&room);
+            }
+        }
     }
 
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
-        self.chat.next_deadline_ms()
+        let next = [self.chat.next_deadline_ms(), self.log.next_expiry_ms()];
+        next.into_iter().flatten().min()
     }
 
     /// Tells the host something.

@@ -258,3 +258,26 @@ fn hours_pass_without_a_thread_or_a_sleep() {
     sim.send(line, "still here");
     assert_eq!(said(&sim.advance(1_000), line), ["still here"]);
 }
+
+#[test]
+fn what_is_too_old_is_shown_to_nobody_who_comes() {
+    let mut options = options();
+    options.set_number("history_ms", 10_000).unwrap();
+    let mut sim = sim(&options, 1);
+    let ann = join(&mut sim, "Ann", Link::new());
+    sim.send(ann, "early");
+    sim.advance(8_000);
+    sim.send(ann, "late");
+    sim.advance(1_000);
+    let shown = |sim: &mut Sim, name: &str| {
+        let line = join(sim, name, Link::new());
+        texts(&sim.advance(100), line).into_iter().find(|text| text.contains("history"))
+    };
+    let both = shown(&mut sim, "Bob").unwrap();
+    assert!(both.contains("early") && both.contains("late"));
+    sim.advance(2_000);
+    let one = shown(&mut sim, "Cy").unwrap();
+    assert!(!one.contains("early") && one.contains("late"), "{one}");
+    sim.advance(20_000);
+    assert_eq!(shown(&mut sim, "Dan"), None);
+}

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::id::Position;
 use crate::message::{Change, Message, Moderation, Reaction, Record};
 
+use super::age::Marks;
+
 /// What is kept of a room. A message stands in both lists, as the same.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
@@ -18,8 +20,10 @@ pub(super) struct Kept {
     /// The newest position there was.
     pub(super) top: Position,
     pub(super) used: u64,
+    /// When its parts came.
+    pub(super) marks: Marks,
     /// What changed messages were before, with the record that changed them, newest last; kept on demand.
-    pub(super) before: Vec<(u64, Arc<Message>)>,
+    pub(super) before: VecDeque<(u64, Arc<Message>)>,
 }
 
 impl Kept {
@@ -36,6 +40,18 @@ impl Kept {
         freed + self.trim_record()
     }
 
+    /// Drops what comes before an offset. Gives the bytes that were freed.
+    pub(super) fn drop_before(&mut self, offset: u64) -> u64 {
+        let mut freed = 0;
+        while self.records.front().is_some_and(|record| record.position.offset < offset) {
+            freed += self.drop_oldest();
+        }
+        while self.messages.front().is_some_and(|message| message.position.offset < offset) {
+            freed += self.trim_message();
+        }
+        freed
+    }
+
     /// Drops the oldest message. Its bytes are freed unless its record holds it still.
     pub(super) fn trim_message(&mut self) -> u64 {
         let Some(message) = self.messages.pop_front() else { return 0 };
@@ -48,6 +64,10 @@ impl Kept {
     /// Drops the oldest record. The bytes of its message are freed unless that is kept still.
     pub(super) fn trim_record(&mut self) -> u64 {
         let Some(record) = self.records.pop_front() else { return 0 };
+        // It is too late to lose it.
+        while self.before.front().is_some_and(|(by, _)| *by <= record.position.offset) {
+            self.before.pop_front();
+        }
         let message = record
             .message()
             .filter(|message| self.messages.front().is_none_or(|oldest| oldest.position > message.position));

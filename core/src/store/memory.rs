@@ -9,6 +9,7 @@ use crate::command::request::From;
 use crate::id::{Mid, Position, RoomName, UserId};
 use crate::message::{Change, Message, Record};
 
+use super::age::Ages;
 use super::dedupe::Dedupe;
 use super::kept::Kept;
 
@@ -21,6 +22,8 @@ pub(crate) struct Bounds {
     pub(crate) record_count: u64,
     /// Of all rooms together.
     pub(crate) bytes: u64,
+    /// For how long records are kept, in milliseconds; 0: for ever.
+    pub(crate) age_ms: u64,
     /// For how long it is known what was sent, in milliseconds.
     pub(crate) dedupe_ms: u64,
 }
@@ -34,6 +37,7 @@ pub(crate) struct Memory {
     /// How much is kept of rooms for which the host has said so.
     counts: HashMap<RoomName, u64>,
     dedupe: Dedupe,
+    ages: Ages,
     clock: u64,
     bytes: u64,
     max_message_count: u64,
@@ -50,6 +54,7 @@ impl Memory {
             used: BTreeMap::new(),
             counts: HashMap::new(),
             dedupe: Dedupe::new(bounds.dedupe_ms, MAX_USER_DEDUPE_COUNT, MAX_DEDUPE_COUNT),
+            ages: Ages::new(bounds.age_ms),
             clock: 0,
             bytes: 0,
             max_message_count: bounds.message_count,
@@ -92,6 +97,7 @@ impl Log for Memory {
         let Some(kept) = self.rooms.get_mut(room) else { return };
         self.used.remove(&kept.used);
         kept.used = self.clock;
+        self.ages.note(room, &mut kept.marks, record.position.offset, now_ms);
         self.used.insert(self.clock, room.clone());
         let count = self.counts.get(room).copied();
         let message_count = count.unwrap_or(self.max_message_count);
@@ -199,6 +205,7 @@ impl Log for Memory {
     fn forget(&mut self, room: &RoomName) {
         if let Some(mut kept) = self.rooms.remove(room) {
             self.used.remove(&kept.used);
+            self.ages.forget(room, &kept.marks);
             while !(kept.records.is_empty() && kept.messages.is_empty()) {
                 self.bytes -= kept.drop_oldest();
             }
@@ -206,12 +213,29 @@ impl Log for Memory {
         self.counts.remove(room);
     }
 
+    fn expire(&mut self, now_ms: u64) -> Option<RoomName> {
+        let room = self.ages.take_due(now_ms)?;
+        if let Some(kept) = self.rooms.get_mut(&room) {
+            let offset = self.ages.drop_part(&room, &mut kept.marks);
+            self.bytes -= kept.drop_before(offset);
+        }
+        Some(room)
+    }
+
+    fn next_expiry_ms(&self) -> Option<u64> {
+        self.ages.next_ms()
+    }
+
     fn lose(&mut self, room: &RoomName, count: u64, epoch: u64) -> Position {
         let Some(kept) = self.rooms.get_mut(room) else { return Position { epoch, offset: 0 } };
         for _ in 0..count {
             let Some(record) = kept.records.pop_back() else { break };
             self.bytes -= record.own_bytes() as u64;
-            while let Some((_, before)) = kept.before.pop_if(|(by, _)| *by == record.position.offset) {
+            while let Some((by, before)) = kept.before.pop_back() {
+                if by != record.position.offset {
+                    kept.before.push_back((by, before));
+                    break;
+                }
                 let after = kept.find(before.position.offset).map_or(0, |message| message.size_bytes());
                 self.bytes = (self.bytes + before.size_bytes() as u64).saturating_sub(after as u64);
                 kept.put(before);
@@ -225,6 +249,7 @@ impl Log for Memory {
         }
         let left = kept.records.back().map(|record| record.position);
         let left = left.unwrap_or(Position { epoch: kept.born, offset: 0 });
+        self.ages.cut(room, &mut kept.marks, left.offset);
         if kept.lost.len() == MAX_LOST {
             kept.lost.remove(0);
         }

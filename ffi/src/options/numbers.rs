@@ -29,6 +29,19 @@ pub unsafe extern "C" fn klatsch_options_history_kept(
     set(options, |options| Ok(options.history_kept(history_kept)))
 }
 
+/// For how many milliseconds a room keeps what was said; past it the oldest is forgotten, a part in 256 of that time
+/// later at the most. 0: for ever. Seven days, and a hundred years at the most.
+///
+/// - `options`: required.
+/// - `history_ms`: default 604800000; from 0 to 3153600000000.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_history_ms(
+    options: *mut klatsch_options_t,
+    history_ms: u64,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.history_ms(history_ms)))
+}
+
 /// How many bytes the logs of all rooms may hold together; past it the oldest records of the rooms that
 /// were quiet for longest are forgotten.
 ///

@@ -85,6 +85,7 @@ impl Talk {
             message_count,
             record_count: 4 * message_count,
             bytes: 1 << 30,
+            age_ms: 0,
             dedupe_ms: settings.dedupe_ms,
         };
         Talk {

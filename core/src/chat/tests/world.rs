@@ -144,6 +144,7 @@ impl World {
                 message_count: numbers["history_kept"],
                 record_count: 4 * numbers["history_kept"],
                 bytes: 1 << 30,
+                age_ms: numbers["history_ms"],
                 dedupe_ms: numbers["dedupe_ms"],
             }),
             logs: HashMap::new(),

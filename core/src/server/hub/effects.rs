@@ -49,7 +49,7 @@ impl Hub {
             Effect::Reply { connection, id, room, reply } => {
                 // The position in it is the reader's own from here on, whatever was left out before.
                 if let (Some(room), Reply::Joined(entered)) = (room, &reply)
-                    && let Some(shown) = self.shown_alone.get_mut(&(room, connection))
+                    && let Some(shown) = self.shown_alone.get_mut(&(connection, room))
                 {
                     *shown = entered.top;
                 }
@@ -69,14 +69,14 @@ impl Hub {
                 if let Some(lane) = self.lane(connection, room, alone) {
                     let top = self.chat.position(room);
                     if alone {
-                        self.shown_alone.insert((room, connection), top);
+                        self.shown_alone.insert((connection, room), top);
                     }
                     self.dispatch.enter(connection, lane, top);
                 }
             }
             Effect::Exit { connection, room, alone } => {
                 if let Some(lane) = self.lane(connection, room, alone) {
-                    self.shown_alone.remove(&(room, connection));
+                    self.shown_alone.remove(&(connection, room));
                     self.dispatch.exit(connection, lane);
                 }
             }
@@ -156,7 +156,7 @@ impl Hub {
             }
             // What was left out is no gap: the record says behind which one it comes for this reader.
             let position = record.position;
-            let prev = self.shown_alone.insert((room, viewer), position).filter(|prev| prev.offset > 0);
+            let prev = self.shown_alone.insert((viewer, room), position).filter(|prev| prev.offset > 0);
             let shown = Happening::Logged { room: name.clone(), record: Record { prev, ..record.clone() } };
             let lane = Lane { viewer: Some(viewer), ..common };
             self.dispatch.show(lane, |json| v1::event(&shown, json));
@@ -171,7 +171,7 @@ impl Hub {
         for viewer in self.dispatch.viewers(room) {
             if from.is_none_or(|from| self.chat.sees(viewer, from)) {
                 if let Happening::Rollback { to, .. } = happening {
-                    self.shown_alone.insert((room, viewer), *to);
+                    self.shown_alone.insert((viewer, room), *to);
                 }
                 self.dispatch
                     .show(Lane { viewer: Some(viewer), ..common }, |json| v1::event(happening, json));

@@ -94,7 +94,7 @@ impl Hub {
             }
         }
         if lane.viewer.is_some() {
-            self.shown_alone.insert((room, connection), position);
+            self.shown_alone.insert((connection, room), position);
         }
         let mut json = Vec::new();
         for happening in shown {

@@ -9,6 +9,10 @@ fn room(name: &str) -> RoomName {
 }
 
 fn append(log: &mut Memory, name: &str, offset: u64, text: &str) {
+    add(log, name, offset, said(name, offset, text));
+}
+
+fn said(name: &str, offset: u64, text: &str) -> Change {
     let message = Message {
         room: room(name),
         position: Position { epoch: 1, offset },
@@ -19,7 +23,7 @@ fn append(log: &mut Memory, name: &str, offset: u64, text: &str) {
         text: text.into(),
         more: More::default(),
     };
-    add(log, name, offset, Change::Message(Arc::new(message)));
+    Change::Message(Arc::new(message))
 }
 
 fn add(log: &mut Memory, name: &str, offset: u64, change: Change) {
@@ -32,8 +36,25 @@ fn at(offset: u64) -> Position {
 }
 
 fn kept(message_count: u64, bytes: u64) -> Memory {
-    let bounds = Bounds { message_count, record_count: message_count, bytes, dedupe_ms: 1_000 };
+    let bounds = Bounds { message_count, record_count: message_count, bytes, age_ms: 0, dedupe_ms: 1_000 };
     Memory::losing(bounds)
+}
+
+/// Keeps what is at most a second old.
+fn young() -> Memory {
+    let bounds =
+        Bounds { message_count: 100, record_count: 100, bytes: 1 << 20, age_ms: 1_000, dedupe_ms: 1_000 };
+    Memory::losing(bounds)
+}
+
+fn say_at(log: &mut Memory, name: &str, offset: u64, now_ms: u64) {
+    let prev = (offset > 1).then(|| at(offset - 1));
+    let record = Record { position: at(offset), prev, at_ms: 0, change: said(name, offset, "x") };
+    log.append(&room(name), record, None, now_ms);
+}
+
+fn expire(log: &mut Memory, now_ms: u64) -> Vec<String> {
+    std::iter::from_fn(|| log.expire(now_ms)).map(|room| room.to_string()).collect()
 }
 
 fn offsets(log: &mut Memory, name: &str, before: u64, limit: u64) -> Vec<u64> {
@@ -232,4 +253,51 @@ fn what_was_sent_is_known_unless_it_was_lost() {
     assert_eq!((seen(&log, "1"), seen(&log, "2")), (Some(at(1)), None));
     log.forget(&room("a"));
     assert_eq!(seen(&log, "1"), None);
+}
+
+#[test]
+fn what_is_too_old_is_forgotten_at_its_time_in_each_room_and_what_follows_stays() {
+    let mut log = young();
+    for (name, offset, now_ms) in [("a", 1, 0), ("b", 1, 100), ("a", 2, 500), ("a", 3, 501), ("a", 4, 900)] {
+        say_at(&mut log, name, offset, now_ms);
+    }
+    // A part of a second is 3 ms: the first of "a" has been there for long enough at 1,003.
+    assert_eq!(log.next_expiry_ms(), Some(1_003));
+    assert_eq!(expire(&mut log, 1_002), [""; 0]);
+    assert_eq!(expire(&mut log, 1_003), ["a"]);
+    assert_eq!((offsets(&mut log, "a", 0, 9), offsets(&mut log, "b", 0, 9)), (vec![2, 3, 4], vec![1]));
+    assert_eq!(expire(&mut log, 1_600), ["b", "a"]);
+    assert_eq!((offsets(&mut log, "a", 0, 9), offsets(&mut log, "b", 0, 9)), (vec![4], vec![]));
+    // Whoever knows what is forgotten is shown what follows; whoever does not is told that it is not whole.
+    assert_eq!(log.after(&room("a"), at(3), &mut |_| true), Reach::Whole { more: false });
+    assert_eq!(log.after(&room("a"), at(2), &mut |_| true), Reach::Short);
+    assert_eq!(log.after(&room("b"), at(1), &mut |_| true), Reach::Whole { more: false });
+    assert_eq!(expire(&mut log, 10_000), ["a"]);
+    assert_eq!((log.held_bytes(), log.next_expiry_ms()), (0, None));
+    say_at(&mut log, "b", 2, 10_000);
+    assert_eq!((offsets(&mut log, "b", 0, 9), log.next_expiry_ms()), (vec![2], Some(11_003)));
+}
+
+#[test]
+fn what_is_lost_or_forgotten_is_not_waited_for() {
+    let mut log = young();
+    for offset in 1..=4 {
+        say_at(&mut log, "a", offset, offset * 100);
+    }
+    say_at(&mut log, "b", 1, 50);
+    log.lose(&room("a"), 3, 2);
+    log.forget(&room("b"));
+    assert_eq!((log.next_expiry_ms(), offsets(&mut log, "a", 0, 9)), (Some(1_103), vec![1]));
+    log.lose(&room("a"), 1, 3);
+    assert_eq!((log.next_expiry_ms(), expire(&mut log, 9_000)), (None, vec![]));
+}
+
+#[test]
+fn marks_of_a_busy_room_are_few() {
+    let mut log = young();
+    for offset in 1..=20_000 {
+        say_at(&mut log, "a", offset, offset / 2);
+        expire(&mut log, offset / 2);
+    }
+    assert!(log.rooms[&room("a")].marks.count() <= 1_003 / 3 + 2);
 }
