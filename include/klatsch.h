@@ -992,6 +992,15 @@ klatsch_code_t klatsch_options_trusted_proxy(klatsch_options_t *options,
 // - `on`: default false.
 klatsch_code_t klatsch_options_require_origin(klatsch_options_t *options, bool on);
 
+// Sets whether an engine that stops is started again soon, here or by another program that takes its place, as when a
+// service is updated. Connections are closed as by a restart then (4202; 1012 where they do not speak `klatsch.v1`),
+// and else as by a server that goes away (4200, 1001).
+//
+// - `options`: required.
+// - `on`: default false.
+klatsch_code_t klatsch_options_restarts(klatsch_options_t *options,
+                                        bool on);
+
 // Sets whether messages are compressed (permessage-deflate) for clients that offer it, as browsers do. A message
 // is compressed once for all members of a room.
 //
@@ -1409,8 +1418,8 @@ klatsch_code_t klatsch_engine_free(klatsch_engine_t *engine);
 // `KLATSCH_SYSTEM`. After `klatsch_engine_stop` it may be started again.
 klatsch_code_t klatsch_engine_start(klatsch_engine_t *engine, klatsch_error_t **out_error);
 
-// Stops accepting at once, sends what waits, closes every connection (1001, or 4200), and cuts what is left after
-// the grace. Blocks until no thread or socket of the engine is left, and until the last callback, with
+// Stops accepting at once, sends what waits, closes every connection (1001, or 4200; 1012, or 4202, with
+// `klatsch_options_restarts`), and cuts what is left after the grace. Blocks until no thread or socket of the engine is left, and until the last callback, with
 // `KLATSCH_EVENT_STOPPED`, has returned. Stopping what does not run is no failure; a second call, from
 // another thread, may shorten the first one's grace.
 //

@@ -472,6 +472,12 @@ export interface EngineOptions {
   /** Whether a WebSocket request without an `Origin` is refused. Default false. */
   requireOrigin?: boolean | undefined;
   /**
+   * Whether an engine that stops is started again soon, here or by another program that takes its place, as when a
+   * service is updated. Connections are closed as by a restart then (4202; 1012 where they do not speak `klatsch.v1`),
+   * and else as by a server that goes away (4200, 1001). Default false.
+   */
+  restarts?: boolean | undefined;
+  /**
    * Whether messages are compressed (permessage-deflate) for clients that offer it, as browsers do. Default true.
    */
   deflate?: boolean | undefined;
@@ -531,8 +537,8 @@ export interface EngineOptions {
    */
   historyKept?: number | undefined;
   /**
-   * For how many milliseconds a room keeps what was said; past it the oldest is forgotten, a part in 256 of that time
-   * later at the most. 0: for ever. Seven days, and a hundred years at the most. Default 604800000; from 0 to
+   * For how many milliseconds a room keeps what was said; past it the oldest is forgotten, a part in 256 of that
+   * time later at the most. 0: for ever. Seven days, and a hundred years at the most. Default 604800000; from 0 to
    * 3153600000000.
    */
   historyMs?: number | undefined;
@@ -693,7 +699,8 @@ export interface EngineOptions {
   messageBurst?: number | undefined;
   /**
    * How many requests a second that are no messages one v1 user may send in the long run (`tell`, `typing`, `join`,
-   * `refresh`, `moderate`, `call`); more are refused with `rate_limited`. 0: no limit. Default 20; from 0 to 1000000.
+   * `refresh`, `moderate`, `call`); more are refused with `rate_limited`. 0: no limit. Default 20; from 0 to
+   * 1000000.
    */
   tellRate?: number | undefined;
   /**
@@ -883,8 +890,8 @@ export class Engine extends EventEmitter {
   start(): Promise<string[]>;
 
   /**
-   * Stops accepting at once, sends what waits, closes every connection (1001, or 4200), and resolves when the last one is
-   * gone, or after `graceMs` (default 5000), when the rest is cut. `stopped` is the last event. May be called in
+   * Stops accepting at once, sends what waits, closes every connection (1001, or 4200; 1012, or 4202, with the option
+   * `restarts`), and resolves when the last one is gone, or after `graceMs` (default 5000), when the rest is cut. `stopped` is the last event. May be called in
    * a listener; a second call gives the same promise and may shorten the grace. Stopping what does not run is no
    * error; start again works.
    */

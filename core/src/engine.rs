@@ -65,8 +65,8 @@ impl Engine {
         self.inner.start()
     }
 
-    /// Stops accepting at once, sends what waits, closes every connection (1001; v1 with a `bye` and 4200), and is done
-    /// when the last one is gone, or after `grace`, when the rest is cut. The stopping begins with the call, whether or not
+    /// Stops accepting at once, sends what waits, closes every connection (1001, v1 with a `bye` and 4200; with
+    /// [`restarts`](Options::restarts) 1012 and 4202), and is done when the last one is gone, or after `grace`, when the rest is cut. The stopping begins with the call, whether or not
     /// its future is awaited. When that is ready, no thread, task or socket of the engine is left, and the last
     /// event, `stopped`, waits for its reader. Stopping what does not run is no error; a second call may
     /// shorten the first one's grace.

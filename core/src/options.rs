@@ -74,6 +74,7 @@ pub struct Options {
     pub(crate) allow_host: Vec<String>,
     pub(crate) require_origin: bool,
     pub(crate) trusted_proxy: Vec<String>,
+    pub(crate) restarts: bool,
     pub(crate) deflate: bool,
     pub(crate) ask_admit: bool,
     pub(crate) ask_may_join: bool,
@@ -110,6 +111,7 @@ impl Default for Options {
             allow_host: Vec::new(),
             require_origin: false,
             trusted_proxy: Vec::new(),
+            restarts: false,
             deflate: true,
             ask_admit: false,
             ask_may_join: false,
@@ -246,6 +248,15 @@ impl Options {
     #[must_use]
     pub fn trusted_proxy(mut self, network: impl Into<String>) -> Options {
         self.trusted_proxy.push(network.into());
+        self
+    }
+
+    /// Whether an engine that stops is started again soon, here or by another program that takes its place, as when a
+    /// service is updated. Connections are closed as by a restart then (4202; 1012 where they do not speak `klatsch.v1`),
+    /// and else as by a server that goes away (4200, 1001). Default `false`.
+    #[must_use]
+    pub fn restarts(mut self, on: bool) -> Options {
+        self.restarts = on;
         self
     }
 

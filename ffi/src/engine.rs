@@ -109,8 +109,8 @@ pub unsafe extern "C" fn klatsch_engine_start(
     unsafe { with_engine(engine, out_error, Host::start) }
 }
 
-/// Stops accepting at once, sends what waits, closes every connection (1001, or 4200), and cuts what is left after
-/// the grace. Blocks until no thread or socket of the engine is left, and until the last callback, with
+/// Stops accepting at once, sends what waits, closes every connection (1001, or 4200; 1012, or 4202, with
+/// `klatsch_options_restarts`), and cuts what is left after the grace. Blocks until no thread or socket of the engine is left, and until the last callback, with
 /// `KLATSCH_EVENT_STOPPED`, has returned. Stopping what does not run is no failure; a second call, from
 /// another thread, may shorten the first one's grace.
 ///

@@ -357,6 +357,20 @@ pub unsafe extern "C" fn klatsch_options_require_origin(
     set(options, |options| Ok(options.require_origin(on)))
 }
 
+/// Sets whether an engine that stops is started again soon, here or by another program that takes its place, as when a
+/// service is updated. Connections are closed as by a restart then (4202; 1012 where they do not speak `klatsch.v1`),
+/// and else as by a server that goes away (4200, 1001).
+///
+/// - `options`: required.
+/// - `on`: default false.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_options_restarts(
+    options: *mut klatsch_options_t,
+    on: bool,
+) -> klatsch_code_t {
+    set(options, |options| Ok(options.restarts(on)))
+}
+
 /// Sets whether messages are compressed (permessage-deflate) for clients that offer it, as browsers do. A message
 /// is compressed once for all members of a room.
 ///

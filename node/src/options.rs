@@ -97,6 +97,7 @@ fn set(mut options: Options, name: &str, value: &Value) -> Result<Options, Error
         "v1" => options = options.v1(boolean(name, value)?),
         "acceptUnknownSubprotocol" => options = options.accept_unknown_subprotocol(boolean(name, value)?),
         "page" => options = options.page(boolean(name, value)?),
+        "restarts" => options = options.restarts(boolean(name, value)?),
         "deflate" => options = options.deflate(boolean(name, value)?),
         "requireOrigin" => options = options.require_origin(boolean(name, value)?),
         "receipts" => options = options.receipts(boolean(name, value)?),
@@ -227,7 +228,7 @@ fn edits(from: &[char], to: &[char]) -> usize {
     row[to.len()]
 }
 
-const VALUE_OPTIONS: [&str; 21] = [
+const VALUE_OPTIONS: [&str; 22] = [
     "listen",
     "adoptOnly",
     "tlsFiles",
@@ -242,6 +243,7 @@ const VALUE_OPTIONS: [&str; 21] = [
     "allowHost",
     "requireOrigin",
     "trustedProxy",
+    "restarts",
     "deflate",
     "receipts",
     "hostName",
@@ -293,7 +295,7 @@ mod tests {
             "listen": [0, "127.0.0.1:0"], "path": "/chat", "raw": {"/echo": "", "/game": "game.v1"},
             "tutorial": true, "v1": false, "acceptUnknownSubprotocol": true, "page": false, "allowOrigin": "https://a.example", "allowHost": ["a.example"],
             "tlsFiles": {"cert": "a.pem", "key": "b.pem"}, "tlsPem": [{"cert": "c", "key": "d"}],
-            "requireOrigin": true, "trustedProxy": ["10.0.0.0/8", "unix"], "deflate": false, "receipts": true,
+            "requireOrigin": true, "trustedProxy": ["10.0.0.0/8", "unix"], "restarts": true, "deflate": false, "receipts": true,
             "hostName": "Bot", "hostColor": "red", "reserveName": "Boss", "repeatGivenNames": true, "limits": "load-test",
             "messageRate": 7, "historyKept": 50, "shardCount": 3
         }"#;
@@ -319,6 +321,7 @@ mod tests {
             .allow_origin("https://a.example")
             .allow_host("a.example")
             .require_origin(true)
+            .restarts(true)
             .trusted_proxy("10.0.0.0/8")
             .trusted_proxy("unix")
             .deflate(false)

@@ -281,6 +281,7 @@ static void do_option(char **field)
     } BOOLS[] = {
         { "adopt_only", klatsch_options_adopt_only }, { "tutorial", klatsch_options_tutorial },
         { "page", klatsch_options_page }, { "require_origin", klatsch_options_require_origin },
+        { "restarts", klatsch_options_restarts },
         { "deflate", klatsch_options_deflate }, { "ask_admit", klatsch_options_ask_admit }, { "ask_may_send", klatsch_options_ask_may_send },
         { "ask_may_join", klatsch_options_ask_may_join }, { "ask_call", klatsch_options_ask_call },
         { "repeat_given_names", klatsch_options_repeat_given_names }, { "v1", klatsch_options_v1 },

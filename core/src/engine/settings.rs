@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::chat::Settings;
+use crate::close::Cause;
 use crate::error::Error;
 use crate::options::{Checked, Options};
 use crate::rate::Rate;
@@ -106,6 +107,7 @@ pub(crate) fn shard_settings(
         max_handshake_count: usize::try_from(numbers.max_handshake_count).unwrap_or(usize::MAX),
         trusted: checked.trusted.clone(),
         control_rate: Rate { per_second: numbers.control_rate, burst: numbers.control_burst },
+        stop_cause: if options.restarts { Cause::Restart } else { Cause::GoingAway },
         deflate_min_bytes: usize::try_from(numbers.deflate_min_bytes).unwrap_or(usize::MAX),
         lag_bytes: usize::try_from(numbers.lag_bytes).unwrap_or(usize::MAX),
         lag_timeout_ms: numbers.lag_timeout_ms,

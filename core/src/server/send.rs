@@ -263,7 +263,8 @@ impl Shard {
                     self.send(slot, bye.clone());
                 }
                 if self.find_talking(slot, id).is_some() {
-                    self.close(slot, Cause::GoingAway.code(dialect), STOPS, false);
+                    let cause = self.settings.stop_cause;
+                    self.close(slot, cause.code(dialect), stop_reason(cause), false);
                 }
             }
             Phase::Failing(violation) => {
@@ -340,8 +341,8 @@ impl Shard {
 }
 
 /// The frame by which v1 connections are told that they are about to be closed, and when to come back.
-pub(super) fn bye(cause: Cause, reason: &str) -> Bytes {
-    let code = cause.code(Dialect::V1);
+pub(super) fn bye(cause: Cause) -> Bytes {
+    let (code, reason) = (cause.code(Dialect::V1), stop_reason(cause));
     let mut json = Vec::new();
     v1::event(&Happening::Bye { code, reason: reason.to_owned(), reconnect_ms: RECONNECT_MS }, &mut json);
     let mut frame = Vec::new();
@@ -349,8 +350,14 @@ pub(super) fn bye(cause: Cause, reason: &str) -> Bytes {
     frame.into()
 }
 
-/// Why everybody is closed when the engine stops.
-pub(super) const STOPS: &str = "the server stops";
+/// Why everybody is closed when the engine stops, in words.
+fn stop_reason(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Restart => "the server restarts",
+        _ => "the server stops",
+    }
+}
+
 /// Within which time clients are to come back, each at a random moment of its own, so that they do not all come at once.
 const RECONNECT_MS: (u64, u64) = (500, 8_000);
 /// RFC 6455 §7.1.5: the line broke without a close frame.

@@ -28,7 +28,7 @@ use super::compression::Compression;
 use super::connection::{Connection, Phase};
 use super::dispatch::Outgoing;
 use super::listener::Listener;
-use super::send::{STOPS, bye};
+use super::send::bye;
 use super::shards::{Shards, WAKE};
 use super::shared::Shared;
 use super::show::{Catching, Stage};
@@ -52,6 +52,8 @@ pub(crate) struct ShardSettings {
     pub(crate) outbox_bytes: usize,
     /// What the engine may hold; 0: the host has not said.
     pub(crate) memory_bytes: usize,
+    /// As what the connections are closed when the engine stops.
+    pub(crate) stop_cause: Cause,
     pub(crate) deflate_min_bytes: usize,
     pub(crate) heartbeat_interval_ms: u64,
     pub(crate) heartbeat_timeout_ms: u64,
@@ -337,7 +339,7 @@ impl Shard {
                 let _ = self.registry.deregister(&mut listener.socket);
             }
             let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).collect();
-            let bye = bye(Cause::GoingAway, STOPS);
+            let bye = bye(self.settings.stop_cause);
             slots.into_iter().for_each(|slot| self.dismiss(slot, &bye));
         }
         self.stop_at_ms = Some(at_ms);

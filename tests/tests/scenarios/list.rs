@@ -61,6 +61,7 @@ scenarios! {
         v1_roles_say_who_may_moderate
         v1_rooms_and_members_are_listed_page_by_page
         v1_the_engine_says_goodbye
+        v1_the_engine_says_that_it_restarts
         v1_the_first_request_is_hello_and_it_is_said_once
         v1_the_host_answers_calls
         v1_the_host_is_asked_who_may_join

@@ -56,6 +56,7 @@ impl RustDoor {
             ("tutorial", [_]) => options.tutorial(on),
             ("v1", [_]) => options.v1(on),
             ("accept_unknown_subprotocol", [_]) => options.accept_unknown_subprotocol(on),
+            ("restarts", [_]) => options.restarts(on),
             ("page", [_]) => options.page(on),
             ("require_origin", [_]) => options.require_origin(on),
             ("ask_admit", [_]) => options.ask_admit(on),
