@@ -93,7 +93,12 @@ impl Chat {
         }
     }
 
-    fn admit_subject(&self, knock: super::Knock, name: Option<String>, token: Option<String>) -> Subject {
+    pub(super) fn admit_subject(
+        &self,
+        knock: super::Knock,
+        name: Option<String>,
+        token: Option<String>,
+    ) -> Subject {
         let super::Knock { path, query, headers } = knock;
         Subject::Admit { dialect: Dialect::V1, room: None, path, query, headers, name, token }
     }
@@ -339,8 +344,10 @@ impl Chat {
             {
                 session.invited.push(room.clone());
             }
-            // A room that there is no place for is one that the client cannot be put into.
-            let _ = self.put_in(&caller, room, at);
+            // The client did not ask for it; the host is told that there is no place for it.
+            if let Err(error) = self.put_in(&caller, room, at) {
+                self.tell_refused(connection, error, at);
+            }
         }
         self.enter_directs(&caller, at);
         if let Some(session) = self.sessions.get(session) {
@@ -372,153 +379,10 @@ impl Chat {
         self.users.get(&self.sessions.get(session)?.user)
     }
 
-    /// A session has no connection any more. Its user stays in its rooms for a while.
-    pub(super) fn detach(&mut self, session: SessionKey, at: &mut Moment<'_>) {
-        let now_ms = at.now.ticks_ms;
-        let turn = self.sessions.leave(session, now_ms);
-        self.timers.set(now_ms + self.settings.linger_ms, Due::Linger(session, turn));
-        let user = self.sessions.get(session).map(|session| session.user.clone());
-        if let Some(user) = user.and_then(|user| self.users.get_mut(&user)) {
-            user.connection_count -= 1;
-        }
-        while let Some(surplus) = self.sessions.surplus() {
-            self.end_session(surplus, at);
-        }
-    }
-
-    /// Nobody has come back to a session: its user leaves its rooms.
-    pub(super) fn lingered(&mut self, session: SessionKey, turn: u64, at: &mut Moment<'_>) {
-        if self
-            .sessions
-            .get(session)
-            .is_some_and(|session| session.turn == turn && session.connection.is_none())
-        {
-            self.leave_all(session, at);
-            self.lay_name_down(session);
-        }
-    }
-
-    /// Lets others have a name that somebody chose who is not here: nobody's reload or lost answer keeps it from them for
-    /// as long as a session.
-    fn lay_name_down(&mut self, session: SessionKey) {
-        let Some(user) = self.sessions.get(session).and_then(|session| self.users.get_mut(&session.user))
-        else {
-            return;
-        };
-        if user.holds_name && !user.given && user.connection_count == 0 {
-            user.holds_name = false;
-            let who = user.who.clone();
-            self.names.release(&who.name, &who.user);
-        }
-    }
-
-    /// Gives somebody who is back their name again, or, where another has it now, that with a number.
-    fn take_name_up(&mut self, user: &UserId) {
-        let Some(known) = self.users.get_mut(user).filter(|known| !known.holds_name) else { return };
-        known.holds_name = true;
-        let name = self.names.free(known.who.name.clone(), Some(user));
-        self.names.hold(&name, user);
-        if name != known.who.name {
-            known.who = Arc::new(Who { user: user.clone(), name, color: known.who.color });
-        }
-    }
-
-    /// Takes a session out of its rooms.
-    fn leave_all(&mut self, session: SessionKey, at: &mut Moment<'_>) {
-        let Some(who) = self.session_user(session).map(|user| user.who.clone()) else { return };
-        let Some(left) = self.sessions.get_mut(session) else { return };
-        let (rooms, holder) = (std::mem::take(&mut left.rooms), left.holder);
-        for key in rooms {
-            self.go(key, holder, &who, at);
-            self.rooms.exit(key);
-        }
-    }
-
-    pub(super) fn end_session(&mut self, session: SessionKey, at: &mut Moment<'_>) {
-        self.leave_all(session, at);
-        let Some(ended) = self.sessions.remove(session) else { return };
-        if let Some(user) = self.users.get_mut(&ended.user) {
-            user.sessions.retain(|other| *other != session);
-        }
-        self.forget_user(&ended.user, at);
-    }
-
     pub(super) fn no_hello(&mut self, connection: ConnectionId, at: &mut Moment<'_>) {
         let talk = self.connections.get_mut(&connection).and_then(|known| known.talk());
         if talk.is_some_and(|talk| matches!(talk.phase, Phase::New(_))) {
             self.part(connection, Cause::NoHello, "no hello came within hello_timeout_ms", at);
-        }
-    }
-
-    /// Takes a new token of a client's.
-    pub(super) fn refresh(
-        &mut self,
-        caller: &Caller,
-        token: &str,
-        at: &mut Moment<'_>,
-    ) -> Result<Outcome, Refusal> {
-        self.check_told(caller, at)?;
-        if let Some(given) = self.tickets.take(token, at.now.ticks_ms) {
-            return self.refreshed(caller, Some(given), at);
-        }
-        if !self.settings.ask_admit {
-            return Err(refused(ErrorCode::Unauthorized, "the token is not valid, or not any more"));
-        }
-        let name = Some(caller.who.name.to_string());
-        let subject = self.admit_subject(super::Knock::default(), name, Some(token.to_owned()));
-        self.ask_about(caller.connection, Waiting::Refresh { id: caller.id }, subject, at)?;
-        Ok(Outcome::Held)
-    }
-
-    /// A client has shown a token again.
-    ///
-    /// # Errors
-    /// `unauthorized`: it names somebody else.
-    pub(super) fn refreshed(
-        &mut self,
-        caller: &Caller,
-        given: Option<Given>,
-        at: &mut Moment<'_>,
-    ) -> Result<Outcome, Refusal> {
-        let user = given.as_ref().and_then(|given| given.user.as_ref());
-        if user.is_some_and(|user| *user != caller.who.user) {
-            return Err(refused(ErrorCode::Unauthorized, "the token is another user's"));
-        }
-        let expires_at_ms = given.and_then(|given| given.expires_at_ms);
-        self.set_expiry(caller.connection, expires_at_ms, at);
-        Ok(Outcome::Done(None, Reply::Refreshed { expires_at_ms: expires_at_ms.unwrap_or(NEVER) }))
-    }
-
-    /// From here on it does not matter whether the Unix clock jumps.
-    fn set_expiry(&mut self, connection: ConnectionId, expires_at_ms: Option<u64>, at: &Moment<'_>) {
-        let now = at.now;
-        let expires_ms =
-            expires_at_ms.map(|at_ms| now.ticks_ms.saturating_add(at_ms.saturating_sub(now.unix_ms)));
-        if let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk()) {
-            talk.expires_ms = expires_ms;
-            self.await_expiry(connection);
-        }
-    }
-
-    /// One timer is enough, however often the end is put off.
-    fn await_expiry(&mut self, connection: ConnectionId) {
-        let talk = self.connections.get_mut(&connection).and_then(|known| known.talk());
-        if let Some(talk) = talk
-            && let Some(expires_ms) = talk.expires_ms
-            && talk.looks_ms.is_none_or(|looks_ms| looks_ms > expires_ms)
-        {
-            talk.looks_ms = Some(expires_ms);
-            self.timers.set(expires_ms, Due::Expiry(connection));
-        }
-    }
-
-    pub(super) fn expired(&mut self, connection: ConnectionId, at: &mut Moment<'_>) {
-        let now_ms = at.now.ticks_ms;
-        let Some(talk) = self.connections.get_mut(&connection).and_then(|known| known.talk()) else { return };
-        talk.looks_ms.take_if(|looks_ms| *looks_ms <= now_ms);
-        match talk.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
-            true => self.part(connection, Cause::Unauthorized, "the token has expired", at),
-            false => self.await_expiry(connection),
         }
     }
 
@@ -551,5 +415,3 @@ impl Chat {
 
 /// A client may want heartbeats more often, not all the time.
 const MIN_HEARTBEAT_MS: u64 = 1_000;
-/// The last number that JavaScript counts to.
-const NEVER: u64 = (1 << 53) - 1;

@@ -150,6 +150,17 @@ fn a_ticket_puts_its_user_into_rooms_private_ones_too() {
 }
 
 #[test]
+fn the_host_is_told_of_a_room_of_its_admission_that_there_is_no_place_for() {
+    let mut talk = Talk::with(|settings| settings.max_room_count = 1);
+    talk.come_to("lobby", &["Bob"]);
+    let rooms = vec!["den".to_owned(), "lobby".to_owned()];
+    talk.admit("Ann", Admission { rooms, ..Admission::user("ann-1", "Ann") });
+    assert_eq!(talk.heard("Ann")[0]["room"], "lobby");
+    let is_told = |event: &Event| matches!(event, Event::Refused { error, .. } if error.code() == crate::error::ErrorCode::TooManyRooms);
+    assert_eq!(talk.told.iter().filter(|event| is_told(event)).count(), 1, "{:?}", talk.told);
+}
+
+#[test]
 fn the_hosts_word_ends_within_its_second_whatever_the_unix_clock_does() {
     const DAY_MS: i64 = 86_400_000;
     for jump_ms in [0, DAY_MS, -DAY_MS, 3_600_000, -3_600_000] {
