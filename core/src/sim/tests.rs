@@ -281,3 +281,46 @@ fn what_is_too_old_is_shown_to_nobody_who_comes() {
     sim.advance(20_000);
     assert_eq!(shown(&mut sim, "Dan"), None);
 }
+
+#[test]
+fn who_reads_too_slowly_for_what_stands_around_replies_is_shown_that_again_and_nothing_else() {
+    let mut repeated_count = 0;
+    for seed in 1..=40 {
+        let mut options = options();
+        options.set_number("lag_bytes", 1_024).unwrap();
+        let mut sim = sim(&options, seed);
+        sim.watch();
+        let talk = |sim: &mut Sim, link: Link, name: &str| {
+            let line = sim.connect("/", &[V1], link);
+            while !sim.is_open(line) {
+                sim.step(sim.now_ms() + 10_000).expect("it opens");
+            }
+            sim.send(line, &format!(r#"{{"id":1,"do":"hello","name":"{name}"}}"#));
+            sim.send(line, r#"{"id":2,"do":"join","room":"lobby"}"#);
+            sim.advance(1_000);
+            line
+        };
+        let ann = talk(&mut sim, Link::new().in_flight_bytes(500), "Ann");
+        let bob = talk(&mut sim, Link::new(), "Bob");
+        sim.slow(ann, Some(500));
+        for round in 0..10 {
+            for at in 0..8 {
+                for (line, name) in [(ann, "a"), (bob, "b")] {
+                    let text = "x".repeat(300);
+                    let id = 3 + round * 8 + at;
+                    sim.send(line, &format!(
+                        r#"{{"id":{id},"do":"send","room":"lobby","mid":"{name}-{id}","text":"{name} {id} {text}"}}"#
+                    ));
+                }
+            }
+            let ms = sim.random(2_000);
+            sim.advance(ms);
+        }
+        sim.slow(ann, None);
+        sim.advance(60_000);
+        sim.judge(&["lobby"]);
+        assert_eq!(sim.faults(), [], "seed {seed}");
+        repeated_count += sim.checker().expect("it is watched").repeated_count();
+    }
+    assert!(repeated_count > 0, "nobody lagged");
+}

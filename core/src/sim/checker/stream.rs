@@ -15,8 +15,21 @@ pub(super) struct Stream {
     pub(super) user: Option<String>,
     /// The rooms it is in, and the newest record that it has.
     pub(super) rooms: BTreeMap<String, Position>,
+    /// What it was shown of each room as it happened, and not in a reply.
+    told: BTreeMap<String, Told>,
     open: BTreeMap<u64, Value>,
     mids: BTreeSet<String>,
+}
+
+/// What a line was shown of a room as it happened.
+#[derive(Debug, Default)]
+struct Told {
+    /// The newest record.
+    newest: Position,
+    /// The newest one before something came that was for the line alone.
+    settled: Position,
+    /// Up to where records come again.
+    again: Option<Position>,
 }
 
 impl Stream {
@@ -42,8 +55,30 @@ impl Stream {
         self.mids.contains(mid)
     }
 
-    /// A record has come. Gives whether it is one that the line had already, as one that lagged may be shown again:
-    /// its position says so, and it is to be ignored.
+    /// The line is in a room, and has what happened there up to `at`.
+    pub(super) fn enter(&mut self, room: &str, at: Position) {
+        self.rooms.insert(room.to_owned(), at);
+        self.told.entry(room.to_owned()).or_default().again = None;
+    }
+
+    /// The log of a room went back, or the line was told to go on behind a gap: what comes next stands behind `to`.
+    pub(super) fn go_on_from(&mut self, room: &str, to: Position) {
+        if let Some(at) = self.rooms.get_mut(room) {
+            *at = to;
+            self.told.insert(room.to_owned(), Told { newest: to, settled: to, again: None });
+        }
+    }
+
+    /// Something has come that was for the line alone.
+    pub(super) fn settle(&mut self) {
+        self.told.values_mut().for_each(|told| told.settled = told.newest);
+    }
+
+    /// A record has come. Gives whether it is one that the line had already: its position says so, and it is to be
+    /// ignored.
+    ///
+    /// To a line that reads slowly records may come again around what is for it alone, as a reply is: those that this
+    /// has overtaken, and those that it was just behind. They come in order, with nothing left out, up to the new ones.
     pub(super) fn follow(
         &mut self,
         room: &str,
@@ -53,11 +88,23 @@ impl Stream {
         let Some(at) = self.rooms.get_mut(room) else {
             return Err((Rule::NoPhantom, format!("{room}: {position} is shown to one who is not there")));
         };
-        if position <= *at {
-            return Ok(true);
+        let told = self.told.entry(room.to_owned()).or_default();
+        let again = std::mem::replace(&mut told.again, Some(position).filter(|_| position < *at));
+        let newest = told.newest;
+        told.newest = position.max(newest);
+        if let Some(again) = again {
+            let is_known = position <= *at;
+            *at = position.max(*at);
+            return follows(room, again, position, event).map(|()| is_known);
         }
-        let before = std::mem::replace(at, position);
-        follows(room, before, position, event).map(|()| false)
+        if position > *at {
+            let before = std::mem::replace(at, position);
+            return follows(room, before, position, event).map(|()| false);
+        }
+        match position > newest || position <= told.settled {
+            true => Ok(true),
+            false => Err((Rule::NothingTwice, format!("{room}: {position} comes again behind {newest}"))),
+        }
     }
 }
 

@@ -92,10 +92,42 @@ fn a_record_that_is_left_out_is_a_gap_unless_it_is_said() {
 }
 
 #[test]
-fn a_record_that_comes_again_is_counted() {
+fn a_record_comes_again_only_around_what_was_for_the_line_alone() {
     let mut checker = talked();
     tell(&mut checker, BOB, message(2, "a-2", "two"));
-    assert_eq!((rules(&checker), checker.repeated_count()), (vec![], 1));
+    assert_eq!((rules(&checker), checker.repeated_count()), (vec![Rule::NothingTwice], 0));
+
+    let mut checker = talked();
+    for offset in [1, 2] {
+        tell(&mut checker, ANN, message(offset, &format!("a-{offset}"), ["one", "two"][offset as usize - 1]));
+    }
+    assert_eq!((rules(&checker), checker.repeated_count()), (vec![], 2), "both were acknowledged meanwhile");
+    tell(&mut checker, ANN, message(2, "a-2", "two"));
+    assert_eq!(rules(&checker), [], "who knows how often it lags");
+
+    let mut checker = talked();
+    say(&mut checker, 5, "a-3", "three");
+    tell(&mut checker, ANN, message(1, "a-1", "one"));
+    tell(&mut checker, ANN, message(3, "a-3", "three"));
+    assert_eq!(rules(&checker), [Rule::NoGap], "what comes again has no holes");
+}
+
+#[test]
+fn a_reply_to_join_may_overtake_records_that_wait() {
+    let join = |checker: &mut Checker| {
+        ask(checker, BOB, json!({"id": 3, "do": "join", "room": "lobby"}));
+        let ok = json!({"room": "lobby", "epoch": 7, "offset": 2, "recovered": false, "messages": []});
+        tell(checker, BOB, json!({"id": 3, "ok": ok}));
+    };
+    let mut checker = met();
+    say(&mut checker, 3, "a-1", "one");
+    say(&mut checker, 4, "a-2", "two");
+    join(&mut checker);
+    tell(&mut checker, BOB, message(1, "a-1", "one"));
+    tell(&mut checker, BOB, message(2, "a-2", "two"));
+    assert_eq!((rules(&checker), checker.repeated_count()), (vec![], 2));
+    tell(&mut checker, BOB, message(2, "a-2", "two"));
+    assert_eq!(rules(&checker), [Rule::NothingTwice]);
 }
 
 #[test]
