@@ -323,21 +323,18 @@ impl Chat {
         let caller = Caller { connection, id: None, session, who: who.clone() };
         let held = self.sessions.get(session).map_or(Vec::new(), |session| session.rooms.clone());
         held.iter().for_each(|key| self.show_to(connection, *key, &who.user, at));
-        let mut told = held.clone();
         let mut bytes = PAGE_BYTES;
-        let mut resumed = Vec::new();
+        let (mut resumed, mut known) = (Vec::new(), Vec::new());
         for (name, seen) in &greeting.rooms {
             let entered = self.come_back(&caller, name, *seen, &mut bytes, at);
             match entered {
                 Ok((key, entered)) => {
-                    told.retain(|other| *other != key);
+                    known.push(key);
                     resumed.push(Resumed::In(entered));
                 }
                 Err(refusal) => resumed.push(Resumed::Out { room: name.clone(), refusal }),
             }
         }
-        let before = |chat: &Chat| chat.sessions.get(session).map_or(0, |session| session.rooms.len());
-        let known = before(self);
         for room in given.map_or(&[][..], |given| &given.rooms) {
             if let Some(session) = self.sessions.get_mut(session)
                 && !session.invited.contains(room)
@@ -350,9 +347,8 @@ impl Chat {
             }
         }
         self.enter_directs(&caller, at);
-        if let Some(session) = self.sessions.get(session) {
-            told.extend(&session.rooms[known.min(session.rooms.len())..]);
-        }
+        let mut told = self.sessions.get(session).map_or(Vec::new(), |session| session.rooms.clone());
+        told.retain(|key| !known.contains(key));
         (resumed, told)
     }
 

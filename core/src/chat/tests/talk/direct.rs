@@ -125,6 +125,25 @@ fn who_comes_later_finds_it_and_it_counts_among_no_limit_of_rooms() {
 }
 
 #[test]
+fn who_comes_back_late_to_one_room_is_told_of_another_that_was_made_meanwhile() {
+    let mut talk = Talk::new();
+    for who in ["Ann", "Bob", "Cy"] {
+        talk.come(who);
+    }
+    let first = talk.ok("Ann", write("u2", "1", "hi"));
+    let session = talk.session("Ann");
+    talk.cut("Ann");
+    talk.turn(talk.settings.linger_ms);
+    let second = talk.ok("Cy", write("u1", "1", "are you there?"));
+    let (room, seen) = (first["room"].as_str().unwrap(), place(&first));
+    let ok = talk.resume("again", &session, json!({ room: seen }));
+    assert_eq!(ok["rooms"][room]["recovered"], true);
+    let heard = talk.heard("again");
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!((&heard[0]["on"], &heard[0]["room"]), (&json!("joined"), &second["room"]));
+}
+
+#[test]
 fn the_host_is_told_of_a_message_for_somebody_who_is_away() {
     let mut talk = Talk::new();
     for who in ["Ann", "Bob"] {
