@@ -97,7 +97,8 @@ impl Chat {
         at.push(Effect::Tell(Event::Connected { connection, dialect, room: room.clone(), path, address }));
         if let (Some(key), Some(name)) = (key, room) {
             self.rooms.enter(key);
-            at.push(Effect::Enter { connection, room: key, name, alone: false });
+            let top = self.rooms.get(key).top;
+            at.push(Effect::Enter { connection, room: key, name, alone: false, top });
         }
         let place = match (dialect, key) {
             (Dialect::V1, _) => Place::Talk(Box::new(self.await_hello(connection, knock, at))),

@@ -2,7 +2,7 @@
 
 use crate::close::Cause;
 use crate::event::{Event, Question};
-use crate::id::{ConnectionId, RoomName, UserId, UserName};
+use crate::id::{ConnectionId, Position, RoomName, UserId, UserName};
 use crate::message::{Color, Record, Role};
 use crate::push::reply::{Happening, Refusal, Reply};
 
@@ -12,8 +12,9 @@ use super::room::RoomKey;
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// The connection is in the room: from now on it is shown what the room is shown, and, where its dialect has that,
-    /// the history first. `alone`: it is shown something else than others.
-    Enter { connection: ConnectionId, room: RoomKey, name: RoomName, alone: bool },
+    /// the history first. `alone`: it is shown something else than others. `top`: the newest record by then, because more
+    /// may be placed before this is carried out.
+    Enter { connection: ConnectionId, room: RoomKey, name: RoomName, alone: bool, top: Position },
     /// The connection is in the room no longer.
     Exit { connection: ConnectionId, room: RoomKey, alone: bool },
     /// A record got its place in the room's log: show it to the room.

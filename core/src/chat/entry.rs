@@ -186,8 +186,9 @@ impl Chat {
         at: &mut Moment<'_>,
     ) {
         let alone = self.users.get(user).is_some_and(|user| user.blocks_some());
-        let name = self.rooms.get(key).name.clone();
-        at.push(Effect::Enter { connection, room: key, name, alone });
+        let room = self.rooms.get(key);
+        let (name, top) = (room.name.clone(), room.top);
+        at.push(Effect::Enter { connection, room: key, name, alone, top });
     }
 
     pub(super) fn leave_request(

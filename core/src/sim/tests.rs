@@ -259,6 +259,50 @@ fn hours_pass_without_a_thread_or_a_sleep() {
     assert_eq!(said(&sim.advance(1_000), line), ["still here"]);
 }
 
+/// Somebody who speaks v1 is in the lobby.
+fn talk(sim: &mut Sim, link: Link, name: &str) -> LineId {
+    let line = sim.connect("/", &[V1], link);
+    while !sim.is_open(line) {
+        sim.step(sim.now_ms() + 10_000).expect("it opens");
+    }
+    sim.send(line, &format!(r#"{{"id":1,"do":"hello","name":"{name}"}}"#));
+    sim.send(line, r#"{"id":2,"do":"join","room":"lobby"}"#);
+    sim.advance(1_000);
+    line
+}
+
+#[test]
+fn who_lags_and_is_written_to_for_the_first_time_is_shown_that_too() {
+    for is_alone in [false, true] {
+        let mut options = options();
+        options.set_number("lag_bytes", 1_024).unwrap();
+        let mut sim = sim(&options, 1);
+        sim.watch();
+        let ann = talk(&mut sim, Link::new().in_flight_bytes(500), "Ann");
+        let bob = talk(&mut sim, Link::new(), "Bob");
+        if is_alone {
+            sim.send(ann, r#"{"id":3,"do":"block","user":"u9","on":true}"#);
+        }
+        sim.advance(1_000);
+        sim.slow(ann, Some(0));
+        let text = "x".repeat(900);
+        for id in 3..6 {
+            sim.send(bob, &format!(r#"{{"id":{id},"do":"send","room":"lobby","mid":"{id}","text":"{text}"}}"#));
+        }
+        sim.advance(1_000);
+        for id in 6..8 {
+            sim.send(bob, &format!(r#"{{"id":{id},"do":"send","to":"u1","mid":"{id}","text":"psst {id}"}}"#));
+        }
+        sim.advance(1_000);
+        sim.slow(ann, None);
+        let seen = texts(&sim.advance(1_000), ann);
+        let is_shown = |words: &str| seen.iter().any(|text| text.contains(words));
+        assert!(is_shown("psst 6") && is_shown("psst 7"), "{seen:?}");
+        sim.judge(&["lobby"]);
+        assert_eq!(sim.faults(), []);
+    }
+}
+
 #[test]
 fn what_is_too_old_is_shown_to_nobody_who_comes() {
     let mut options = options();
@@ -290,16 +334,6 @@ fn who_reads_too_slowly_for_what_stands_around_replies_is_shown_that_again_and_n
         options.set_number("lag_bytes", 1_024).unwrap();
         let mut sim = sim(&options, seed);
         sim.watch();
-        let talk = |sim: &mut Sim, link: Link, name: &str| {
-            let line = sim.connect("/", &[V1], link);
-            while !sim.is_open(line) {
-                sim.step(sim.now_ms() + 10_000).expect("it opens");
-            }
-            sim.send(line, &format!(r#"{{"id":1,"do":"hello","name":"{name}"}}"#));
-            sim.send(line, r#"{"id":2,"do":"join","room":"lobby"}"#);
-            sim.advance(1_000);
-            line
-        };
         let ann = talk(&mut sim, Link::new().in_flight_bytes(500), "Ann");
         let bob = talk(&mut sim, Link::new(), "Bob");
         sim.slow(ann, Some(500));

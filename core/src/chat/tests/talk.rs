@@ -381,7 +381,7 @@ impl Talk {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Enter { connection, room, name: _, alone } => {
+            Effect::Enter { connection, room, name: _, alone, top: _ } => {
                 let alone = alone.then(|| self.chat.position(room));
                 let lanes = self.lanes.entry(room).or_default();
                 assert!(lanes.iter().all(|lane| lane.connection != connection), "it is in there twice");

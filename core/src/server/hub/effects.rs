@@ -64,10 +64,9 @@ impl Hub {
             Effect::Color { connection, color } => {
                 self.write_to(connection, None, |json| tutorial::encode(&Push::Color(color), json));
             }
-            Effect::Enter { connection, room, name, alone } => {
+            Effect::Enter { connection, room, name, alone, top } => {
                 self.show_history(connection, room, &name);
                 if let Some(lane) = self.lane(connection, room, alone) {
-                    let top = self.chat.position(room);
                     if alone {
                         self.shown_alone.insert((connection, room), top);
                     }
