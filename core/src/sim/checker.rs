@@ -91,6 +91,8 @@ pub struct Checker {
     rooms: BTreeMap<String, Ledger>,
     /// What users asked for under a `mid`, by user, room and `mid`.
     attempts: BTreeMap<(String, String, String), Attempt>,
+    /// The direct rooms that were told of, and whose they are.
+    directs: BTreeMap<String, BTreeSet<String>>,
     /// Every text that anybody wanted said.
     texts: BTreeSet<String>,
     faults: Vec<Fault>,
@@ -131,6 +133,11 @@ impl Checker {
     /// How many changes were acknowledged.
     pub fn acknowledged_count(&self) -> u64 {
         self.attempts.values().filter(|attempt| !attempt.acknowledged.is_empty()).count() as u64
+    }
+
+    /// The direct rooms of a user, as those who are in them were told.
+    pub fn direct_rooms(&self, user: &str) -> Vec<String> {
+        self.directs.iter().filter(|(_, users)| users.contains(user)).map(|(room, _)| room.clone()).collect()
     }
 
     /// The host said this in a room.
@@ -196,8 +203,15 @@ impl Checker {
             }
             ("joined", _) => {
                 stream.settle();
-                if let Some(at) = position_of(&event["position"]) {
-                    stream.enter(room, at);
+                if let (Some(user), Some(with)) = (stream.user.clone(), event["with"].as_str()) {
+                    self.directs.entry(room.to_owned()).or_default().extend([user, with.to_owned()]);
+                }
+                let Some(at) = position_of(&event["position"]) else { return };
+                let known = stream.rooms.get(room).copied();
+                stream.enter(room, at);
+                if let Some(known) = known.filter(|known| *known != at) {
+                    let words = format!("{room}: one who is there, at {known}, is put there at {at}");
+                    self.fault(at_ms, Some(line), Rule::NoGap, words);
                 }
             }
             ("tell", _) => stream.settle(),
@@ -362,6 +376,12 @@ impl Checker {
         let (Some(mid), Some(position)) = (request["mid"].as_str(), position_of(ok)) else {
             return self.fault(at_ms, Some(line), Rule::Form, format!("{request} was answered {ok}"));
         };
+        if request["to"].is_string()
+            && !self.lines.get(&line).is_some_and(|stream| stream.rooms.contains_key(room))
+        {
+            let words = format!("{room}: one who wrote there was not told of it");
+            self.fault(at_ms, Some(line), Rule::NoGap, words);
+        }
         let kind = kind_of(request);
         // A reaction that is there already has no record of its own, and is answered with the room's newest position.
         if kind == "react" && ok["duplicate"] == true {

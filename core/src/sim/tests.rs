@@ -287,7 +287,10 @@ fn who_lags_and_is_written_to_for_the_first_time_is_shown_that_too() {
         sim.slow(ann, Some(0));
         let text = "x".repeat(900);
         for id in 3..6 {
-            sim.send(bob, &format!(r#"{{"id":{id},"do":"send","room":"lobby","mid":"{id}","text":"{text}"}}"#));
+            sim.send(
+                bob,
+                &format!(r#"{{"id":{id},"do":"send","room":"lobby","mid":"{id}","text":"{text}"}}"#),
+            );
         }
         sim.advance(1_000);
         for id in 6..8 {

@@ -9,6 +9,11 @@ use klatsch::Position;
 use klatsch::sim::{LineId, Link, Shown, Sim, What};
 use serde_json::{Value, json};
 
+#[path = "held.rs"]
+mod held;
+
+use held::{Held, Room, before, has_rollback, position};
+
 #[derive(Debug)]
 pub(crate) struct Person {
     pub(crate) name: String,
@@ -16,7 +21,7 @@ pub(crate) struct Person {
     pub(crate) line: Option<LineId>,
     state: State,
     session: Option<String>,
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     pub(crate) rooms: BTreeMap<String, Room>,
     outbox: VecDeque<Change>,
     /// Not before this moment, because the engine said so.
@@ -39,29 +44,6 @@ enum State {
     Greeting { until_ms: u64 },
     Open,
     Gone,
-}
-
-/// A room as this user holds it.
-#[derive(Debug, Default)]
-pub(crate) struct Room {
-    pub(crate) is_wanted: bool,
-    is_joined: bool,
-    at: Option<Position>,
-    /// From which offset on it is whole.
-    pub(crate) since: u64,
-    held: BTreeMap<u64, Held>,
-    /// What came behind a gap that is being fetched.
-    later: Vec<Value>,
-    is_fetching: bool,
-}
-
-#[derive(Debug)]
-struct Held {
-    shown: Shown,
-    /// Changes up to this offset are in it.
-    as_of: u64,
-    /// It was shown with so many edits whose records are still to come.
-    ahead: u64,
 }
 
 #[derive(Debug)]
@@ -122,6 +104,11 @@ impl Person {
 
     pub(crate) fn send(&mut self, room: &str, text: &str) {
         self.change(json!({"do": "send", "room": room, "text": text}));
+    }
+
+    /// Writes to a user alone.
+    pub(crate) fn send_to(&mut self, user: &str, text: &str) {
+        self.change(json!({"do": "send", "to": user, "text": text}));
     }
 
     /// Changes one of the messages that it holds, the last but `back`.
@@ -199,8 +186,10 @@ impl Person {
     }
 
     fn may_send(&self, change: &Change) -> bool {
-        let room = change.request["room"].as_str().and_then(|room| self.rooms.get(room));
-        room.is_some_and(|room| room.is_joined)
+        match change.request["room"].as_str() {
+            Some(room) => self.rooms.get(room).is_some_and(|room| room.is_joined),
+            None => true,
+        }
     }
 
     /// Does what is due.
@@ -277,7 +266,7 @@ impl Person {
         // What was meant for a room that it is in no more is given up.
         let rooms = &self.rooms;
         self.outbox
-            .retain(|change| change.request["room"].as_str().is_some_and(|room| rooms.contains_key(room)));
+            .retain(|change| change.request["room"].as_str().is_none_or(|room| rooms.contains_key(room)));
         for at in 0..self.outbox.len().min(MAX_UNANSWERED) {
             let change = &self.outbox[at];
             if change.id.is_some() {
@@ -415,6 +404,26 @@ impl Person {
         room.at = Some(at);
     }
 
+    /// It is in a room that it did not ask for.
+    fn put_into(&mut self, sim: &mut Sim, name: &str, line: &Value) {
+        let at = position(&line["position"]).expect("a room is entered at a position");
+        match self.rooms.get(name) {
+            None => {
+                let room = Room {
+                    is_wanted: true,
+                    is_joined: true,
+                    at: Some(at),
+                    since: at.offset + 1,
+                    ..Room::default()
+                };
+                self.rooms.insert(name.to_owned(), room);
+            }
+            Some(room) if room.is_joined && room.at.is_some_and(|mine| mine < at) => self.fetch(sim, name),
+            // It asks for it anyhow.
+            Some(_) => {}
+        }
+    }
+
     fn fetch(&mut self, sim: &mut Sim, name: &str) {
         let Some(room) = self.rooms.get_mut(name) else { return };
         room.is_fetching = true;
@@ -476,6 +485,7 @@ impl Person {
                 self.reconnect_ms = (window(0), window(1) - window(0) + 1);
             }
             "removed" => drop(self.rooms.remove(&name)),
+            "joined" => self.put_into(sim, &name, &event),
             // What a lost edit had made of an older message cannot be told from here.
             "rollback" => self.begin_anew(sim, &name),
             "gap" => self.fetch(sim, &name),
@@ -496,62 +506,6 @@ impl Person {
                 }
             }
         }
-    }
-}
-
-impl Room {
-    fn take_records(&mut self, ok: &Value) {
-        let as_of = ok["offset"].as_u64().unwrap_or_default();
-        for record in ok["records"].as_array().into_iter().flatten() {
-            // Two replies may hold the same records: those that it has are ignored by their positions.
-            let mine = self.at.unwrap_or_default();
-            let Some(at) = position(record).filter(|at| *at > mine) else { continue };
-            if record["on"] == "message" {
-                self.hold(&record["message"], as_of);
-            }
-            self.take(at, record);
-        }
-    }
-
-    fn take(&mut self, at: Position, record: &Value) {
-        self.at = Some(at);
-        if record["on"] == "message" {
-            if !self.held.contains_key(&at.offset) {
-                self.hold(&record["message"], at.offset);
-            }
-        } else if let Some(held) = record["of"].as_u64().and_then(|of| self.held.get_mut(&of))
-            && held.as_of < at.offset
-        {
-            match record["on"] == "edit" && held.ahead > 0 {
-                true => held.ahead -= 1,
-                false => held.shown.apply(record),
-            }
-        }
-    }
-
-    fn hold(&mut self, message: &Value, as_of: u64) {
-        let shown = Shown::of(message).expect("a message has its place and its author");
-        // What was missed for a while comes as records, whose messages are shown as they stand.
-        let ahead = if as_of == shown.position.offset { shown.revision } else { 0 };
-        self.held.insert(shown.position.offset, Held { shown, as_of, ahead });
-    }
-}
-
-fn position(value: &Value) -> Option<Position> {
-    Some(Position { epoch: value["epoch"].as_u64()?, offset: value["offset"].as_u64()? })
-}
-
-/// Whether the log has lost something that was known here.
-fn has_rollback(ok: &Value) -> bool {
-    ok["records"].as_array().is_some_and(|records| records.iter().any(|record| record["on"] == "rollback"))
-}
-
-/// The record before a record.
-fn before(record: &Value) -> Position {
-    let at = position(record).unwrap_or_default();
-    match record.get("prev") {
-        None => Position { epoch: at.epoch, offset: at.offset - 1 },
-        Some(prev) => position(prev).unwrap_or_default(),
     }
 }
 

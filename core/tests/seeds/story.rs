@@ -4,10 +4,13 @@
 use std::fmt::Write;
 
 use klatsch::Options;
-use klatsch::client::chat::{Event, Post, Request, Settings, State};
-use klatsch::sim::{ClientId, LineId, Link, Restart, Rule, Sim, Told};
+use klatsch::client::chat::{Event, Settings, State};
+use klatsch::sim::{ClientId, LineId, Link, Rule, Sim, Told};
 
 use super::person::Person;
+
+#[path = "deeds.rs"]
+mod deeds;
 
 /// What came of a story.
 #[derive(Debug)]
@@ -223,170 +226,11 @@ impl Story {
         }
     }
 
-    fn act(&mut self) {
-        let at = self.sim.random(self.actors.len() as u64) as usize;
-        let name = self.actors[at].name.clone();
-        match self.sim.random(100) {
-            0..45 => self.say(at),
-            45..60 => self.change(at),
-            60..64 => {
-                let room = self.a_room();
-                self.tell(&format!("{name} joins {room}"));
-                self.join(at, &room);
-            }
-            64..67 => self.leave(at),
-            67..73 => self.on_line(at, "breaks", |sim, line| sim.cut(line)),
-            73..76 => self.on_line(at, "hangs", |sim, line| sim.hang(line)),
-            76..79 => self.on_line(at, "is healed", |sim, line| sim.heal(line)),
-            79..82 => self.on_line(at, "is slow", |sim, line| {
-                let rate = sim.random(3_000);
-                sim.slow(line, Some(rate));
-            }),
-            82..85 => self.on_line(at, "is fast again", |sim, line| sim.slow(line, None)),
-            85..88 => self.take_over(at),
-            88..92 => {
-                let room = self.a_room();
-                self.said_count += 1;
-                let text = format!("the host says {}", self.said_count);
-                if self.sim.broadcast(&room, &text).is_ok() {
-                    self.sim.checker().expect("it is watched").host_said(&text);
-                    self.tell(&format!("the host says something in {room}"));
-                }
-            }
-            92..94 if self.may_restart => {
-                let how = match self.sim.random(2) {
-                    0 => Restart::clean().grace_ms(1_000),
-                    _ => Restart::crash(),
-                };
-                let how = match self.may_lose {
-                    true => how.losing(self.sim.random(4)),
-                    false => how,
-                };
-                self.tell(&format!("{how:?}"));
-                self.sim.restart(how);
-            }
-            94..95 if self.may_lose => {
-                let count = 1 + self.sim.random(4);
-                if self.sim.lose(count).is_ok() {
-                    self.tell(&format!("every log loses its newest {count} records"));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn join(&mut self, at: usize, room: &str) {
-        let actor = &mut self.actors[at];
-        if actor.rooms.iter().any(|known| known == room) {
-            return;
-        }
-        actor.rooms.push(room.to_owned());
-        actor.last_told.remove(room);
-        match &mut actor.who {
-            Who::Plain(person) => person.join(room),
-            Who::Own(client) => {
-                let client = *client;
-                self.sim.request(client, Request::Join { room: room.into(), history: None, since: None });
-            }
-        }
-    }
-
-    fn leave(&mut self, at: usize) {
-        let actor = &mut self.actors[at];
-        if actor.rooms.len() < 2 {
-            return;
-        }
-        let room = actor.rooms.remove(0);
-        match &mut actor.who {
-            Who::Plain(person) => person.leave(&mut self.sim, &room),
-            Who::Own(client) => {
-                let client = *client;
-                self.sim.request(client, Request::Leave { room: room.clone() });
-            }
-        }
-        let name = self.actors[at].name.clone();
-        self.tell(&format!("{name} leaves {room}"));
-    }
-
-    fn say(&mut self, at: usize) {
-        self.said_count += 1;
-        let long = match self.sim.random(10) {
-            0 => "x".repeat(self.sim.random(4_000) as usize),
-            _ => String::new(),
-        };
-        let (name, text) = (
-            self.actors[at].name.clone(),
-            format!("{} says {} {long}", self.actors[at].name, self.said_count),
-        );
-        let text = text.trim_end().to_owned();
-        let rooms = self.actors[at].rooms.len() as u64;
-        let room = self.actors[at].rooms[self.sim.random(rooms) as usize].clone();
-        self.tell(&format!("{name} says {} in {room}", self.said_count));
-        match &mut self.actors[at].who {
-            Who::Plain(person) => person.send(&room, &text),
-            Who::Own(client) => {
-                let client = *client;
-                self.sim.request(client, Request::Send(Post::to_room(room, text)));
-            }
-        }
-        self.wake(at);
-    }
-
-    fn change(&mut self, at: usize) {
-        let back = self.sim.random(3) as usize;
-        let what = ["edit", "delete", "react", "react"][self.sim.random(4) as usize];
-        self.said_count += 1;
-        let (name, text) = (self.actors[at].name.clone(), format!("edited {}", self.said_count));
-        let rooms = self.actors[at].rooms.len() as u64;
-        let room = self.actors[at].rooms[self.sim.random(rooms) as usize].clone();
-        self.tell(&format!("{name} changes a message in {room}: {what}"));
-        match &mut self.actors[at].who {
-            Who::Plain(person) => person.change_one(&room, back, what, &text),
-            Who::Own(client) => {
-                let client = *client;
-                let machine = self.sim.machine(client);
-                let Some((state, me)) = machine.room(&room).zip(machine.me()) else { return };
-                let mine = |message: &&std::sync::Arc<klatsch::client::chat::Message>| {
-                    (what == "react" || message.user == me.user) && message.text.is_some()
-                };
-                let Some(offset) =
-                    state.messages().rev().filter(mine).nth(back).map(|found| found.position.offset)
-                else {
-                    return;
-                };
-                let request = match what {
-                    "edit" => Request::Edit { room, offset, text },
-                    "delete" => Request::Delete { room, offset, reason: None },
-                    _ => {
-                        Request::React {
-                            room, offset, emoji: "👍".into(), add: text.len().is_multiple_of(2)
-                        }
-                    }
-                };
-                self.sim.request(client, request);
-            }
-        }
-        self.wake(at);
-    }
-
-    fn wake(&mut self, at: usize) {
-        if let Who::Plain(person) = &mut self.actors[at].who {
-            person.wake(&mut self.sim);
-        }
-    }
-
     fn line(&self, at: usize) -> Option<LineId> {
         match &self.actors[at].who {
             Who::Plain(person) => person.line,
             Who::Own(client) => self.sim.line_of(*client),
         }
-    }
-
-    fn on_line(&mut self, at: usize, what: &str, act: impl FnOnce(&mut Sim, LineId)) {
-        let Some(line) = self.line(at) else { return };
-        let name = self.actors[at].name.clone();
-        self.tell(&format!("the line of {name} ({line}) {what}"));
-        act(&mut self.sim, line);
     }
 
     /// A client whose first hello was heard and its answer lost finds its name taken by itself; and of two that have the same
@@ -405,29 +249,6 @@ impl Story {
             self.actors[at].last_told.clear();
             for room in std::mem::take(&mut self.actors[at].rooms) {
                 self.join(at, &room);
-            }
-        }
-    }
-
-    /// Two tries of one session at once.
-    fn take_over(&mut self, at: usize) {
-        if matches!(self.actors[at].who, Who::Own(client) if self.sim.machine(client).me().is_none()) {
-            return;
-        }
-        let name = self.actors[at].name.clone();
-        self.tell(&format!("{name} tries twice"));
-        match &mut self.actors[at].who {
-            Who::Plain(person) => person.take_over(&mut self.sim),
-            Who::Own(client) => {
-                // The newer one is the user from now on.
-                if let Ok(twin) = self.sim.twin(*client, Link::new()) {
-                    *client = twin;
-                    self.actors[at].last_told.clear();
-                    // A join that was under way is the first one's alone.
-                    for room in std::mem::take(&mut self.actors[at].rooms) {
-                        self.join(at, &room);
-                    }
-                }
             }
         }
     }
@@ -452,7 +273,17 @@ impl Story {
             }
         }
         let end_ms = self.sim.now_ms() + 600_000;
-        while self.sim.now_ms() < end_ms && !(0..self.actors.len()).all(|at| self.is_settled(at)) {
+        loop {
+            if (0..self.actors.len()).all(|at| self.is_settled(at)) {
+                // What is under way yet arrives, on the slowest of lines too; and may be that somebody is replaced.
+                self.run_until(self.sim.now_ms() + 30_000);
+                if (0..self.actors.len()).all(|at| self.is_settled(at)) {
+                    break;
+                }
+            }
+            if self.sim.now_ms() >= end_ms {
+                break;
+            }
             self.run_until(self.sim.now_ms() + 2_000);
             // Of two tries at once the older may have come in as the later one, and replaced the other.
             for actor in &mut self.actors {
@@ -476,8 +307,6 @@ impl Story {
                 self.faults.push((Rule::NothingLost, words));
             }
         }
-        // What is under way yet arrives, on the slowest of lines too.
-        self.run_until(self.sim.now_ms() + 30_000);
     }
 
     fn is_settled(&self, at: usize) -> bool {
@@ -493,25 +322,14 @@ impl Story {
     }
 
     fn judge(mut self) -> Outcome {
-        let rooms: Vec<&str> = self.rooms.iter().map(String::as_str).collect();
-        let record_count = self.sim.judge(&rooms);
-        let at_ms = self.sim.now_ms();
+        let mut rooms = self.rooms.clone();
+        let known = self.sim.rooms().unwrap_or_default();
+        rooms.extend(known.iter().map(|room| room.name.to_string()).filter(|name| is_direct(name)));
+        let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
+        let record_count = self.sim.judge(&names);
         self.tell("the end");
-        for actor in &self.actors {
-            match &actor.who {
-                Who::Plain(person) => {
-                    for (room, state) in person.rooms.iter().filter(|(_, state)| state.is_wanted) {
-                        let held = person.held(room);
-                        let checker = self.sim.checker().expect("it is watched");
-                        checker.compare(at_ms, &actor.name, room, state.since, &held);
-                    }
-                }
-                Who::Own(client) => {
-                    for room in &actor.rooms {
-                        self.sim.compare(*client, &actor.name, room);
-                    }
-                }
-            }
+        for at in 0..self.actors.len() {
+            self.compare(at);
         }
         let mut faults = self.faults;
         faults.extend(self.sim.faults().iter().map(|fault| (fault.rule, fault.to_string())));
@@ -525,6 +343,36 @@ impl Story {
             story: self.text,
         }
     }
+
+    /// What somebody holds of their rooms is what the logs hold; and they hold all rooms that are theirs.
+    fn compare(&mut self, at: usize) {
+        let at_ms = self.sim.now_ms();
+        let user = self.user(at).unwrap_or_default();
+        let directs = self.sim.checker().expect("it is watched").direct_rooms(&user);
+        let actor = &self.actors[at];
+        let mut missing: Vec<String> = Vec::new();
+        match &actor.who {
+            Who::Plain(person) => {
+                for (room, state) in person.rooms.iter().filter(|(_, state)| state.is_wanted) {
+                    let checker = self.sim.checker().expect("it is watched");
+                    checker.compare(at_ms, &actor.name, room, state.since, &person.held(room));
+                }
+                missing.extend(directs.into_iter().filter(|room| !person.rooms.contains_key(room)));
+            }
+            Who::Own(client) => {
+                let rooms = actor.rooms.iter().chain(&directs);
+                missing.extend(rooms.filter(|room| !self.sim.compare(*client, &actor.name, room)).cloned());
+            }
+        }
+        for room in missing {
+            let words = format!("{} does not know of {room}", actor.name);
+            self.faults.push((Rule::NothingLost, words));
+        }
+    }
+}
+
+fn is_direct(room: &str) -> bool {
+    room.starts_with("dm:")
 }
 
 fn settings(name: &str) -> Settings {

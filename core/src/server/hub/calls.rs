@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::chat::RoomKey;
+use crate::chat::{Reach, RoomKey};
 use crate::close::Cause;
 use crate::command::request::From;
 use crate::dialect::{raw, tutorial, v1};
@@ -14,7 +14,7 @@ use crate::event::{Admission, Dialect, Verdict};
 use crate::id::{ConnectionId, Position, QuestionId, RoomName};
 use crate::message::{Member, Message, Moderation, Payload, Room, RoomOptions};
 use crate::push::Push;
-use crate::push::reply::Happening;
+use crate::push::reply::{Content, Happening, Reply};
 use crate::stats::Stats;
 use crate::time::Now;
 use crate::wire::{Kind, write_frame};
@@ -183,6 +183,33 @@ impl Hub {
         let from = if before == 0 { From::Newest } else { From::Before(before) };
         let (messages, _) = self.log.messages(&room, from, limit, &mut |_| true);
         Ok(messages.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    /// The whole log of a room as v1 clients are answered: its records, and its messages as they stand now. For the
+    /// simulator, to which no room is closed.
+    ///
+    /// # Errors
+    /// `unknown_room`; `unknown_message`: not all of its records are kept.
+    pub(crate) fn whole_log(&self, room: &str) -> Result<[Vec<u8>; 2], Error> {
+        let key = self.chat.room(room)?;
+        let (room, top) = (self.chat.room_name(key), self.chat.position(key));
+        let mut records = Vec::new();
+        let reach = self.log.position(&room, 0).map(|start| {
+            self.log.after(&room, start, &mut |record| {
+                records.push(record.clone());
+                true
+            })
+        });
+        if !matches!(reach, Some(Reach::Whole { .. } | Reach::RolledBack { .. })) {
+            let words = format!("the log of {room} does not reach back to its beginning");
+            return Err(Error::new(ErrorCode::UnknownMessage, words));
+        }
+        let (messages, _) = self.log.messages(&room, From::Newest, u64::MAX, &mut |_| true);
+        Ok([Content::Records(records), Content::Messages(messages)].map(|content| {
+            let mut json = Vec::new();
+            v1::reply(1, &Reply::History { content, top, more: false }, &mut json);
+            json
+        }))
     }
 
     pub(crate) fn answer(&mut self, id: QuestionId, verdict: Verdict, now: Now) -> Result<(), Error> {

@@ -197,6 +197,27 @@ fn a_log_that_went_back_must_say_so() {
 }
 
 #[test]
+fn who_writes_to_somebody_is_told_of_their_room_first() {
+    let wrote = |is_told: bool| {
+        let mut checker = met();
+        ask(&mut checker, ANN, json!({"id": 3, "do": "send", "to": "u2", "mid": "a-1", "text": "psst"}));
+        let position = json!({"epoch": 8, "offset": 0});
+        if is_told {
+            tell(&mut checker, ANN, json!({"on": "joined", "room": "dm:1", "with": "u2", "position": position}));
+        }
+        let ok = json!({"room": "dm:1", "epoch": 8, "offset": 1, "duplicate": false});
+        tell(&mut checker, ANN, json!({"id": 3, "ok": ok}));
+        checker
+    };
+    let mut checker = wrote(true);
+    assert_eq!((rules(&checker), checker.direct_rooms("u2")), (vec![], vec!["dm:1".to_owned()]));
+    let position = json!({"epoch": 8, "offset": 2});
+    tell(&mut checker, ANN, json!({"on": "joined", "room": "dm:1", "with": "u2", "position": position}));
+    assert_eq!(rules(&checker), [Rule::NoGap], "it was there, and something is left out");
+    assert_eq!(rules(&wrote(false)), [Rule::NoGap]);
+}
+
+#[test]
 fn a_change_that_is_folded_otherwise_than_it_was_made_is_found_out() {
     let mut checker = talked();
     ask(
