@@ -1602,6 +1602,40 @@ klatsch_code_t klatsch_engine_tell_all(klatsch_engine_t *engine,
                                        size_t data_length,
                                        klatsch_error_t **out_error);
 
+// Gives a message another text, whoever said it. Is a record of the room's log, by the host's user.
+//
+// - `engine`: required.
+// - `room`, `text`: UTF-8, copied.
+// - `offset`: where the message stands.
+// - `out_position`: may be NULL. Gets the record's position.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_UNKNOWN_ROOM`, `KLATSCH_UNKNOWN_MESSAGE`,
+// `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`, `KLATSCH_BUSY`.
+klatsch_code_t klatsch_engine_edit(klatsch_engine_t *engine,
+                                   const char *room,
+                                   size_t room_length,
+                                   uint64_t offset,
+                                   const char *text,
+                                   size_t text_length,
+                                   klatsch_position_t *out_position,
+                                   klatsch_error_t **out_error);
+
+// Takes a message away, whoever said it: its text, its data and its reactions. Is a record of the room's log, by the
+// host's user.
+//
+// - `engine`: required.
+// - `room`: UTF-8, copied.
+// - `offset`: where the message stands.
+// - `out_position`: may be NULL. Gets the record's position.
+//
+// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_UNKNOWN_ROOM`, `KLATSCH_UNKNOWN_MESSAGE`.
+klatsch_code_t klatsch_engine_delete(klatsch_engine_t *engine,
+                                     const char *room,
+                                     size_t room_length,
+                                     uint64_t offset,
+                                     klatsch_position_t *out_position,
+                                     klatsch_error_t **out_error);
+
 // Puts a message in a room as a user: with their name and colour if they are here, else with the id as the
 // name and a colour that follows from it. The room is made if there is none.
 //

@@ -955,6 +955,22 @@ export class Engine extends EventEmitter {
   send(room: string, user: string, text: string): Position;
 
   /**
+   * Gives a message another text, whoever said it. `offset`: where it stands. Is a record of the room's log, by the
+   * host's user. Gives its position.
+   *
+   * @throws `bad_room_name`, `unknown_room`, `unknown_message`, `empty_text`, `too_long`, `busy`.
+   */
+  edit(room: string, offset: number, text: string): Position;
+
+  /**
+   * Takes a message away, whoever said it: its text, its data and its reactions. `offset`: where it stands. Is a record
+   * of the room's log, by the host's user. Gives its position.
+   *
+   * @throws `bad_room_name`, `unknown_room`, `unknown_message`.
+   */
+  delete(room: string, offset: number): Position;
+
+  /**
    * Tells a user something, on all their connections that speak `klatsch.v1`; it stands in no log.
    *
    * @throws `bad_name`, `unknown_user` (no such connection), `too_long`, `busy`.

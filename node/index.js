@@ -143,6 +143,19 @@ class Engine extends EventEmitter {
     return JSON.parse(call(() => this.#native.send(room, user, message)));
   }
 
+  edit(room, offset, message) {
+    text('room', room);
+    wholeNumber('offset', offset);
+    text('text', message);
+    return JSON.parse(call(() => this.#native.edit(room, offset, message)));
+  }
+
+  delete(room, offset) {
+    text('room', room);
+    wholeNumber('offset', offset);
+    return JSON.parse(call(() => this.#native.delete(room, offset)));
+  }
+
   tellUser(user, message) {
     text('user', user);
     text('text', message);

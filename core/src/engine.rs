@@ -175,6 +175,26 @@ impl Engine {
         self.inner.act(|hub, now| hub.send(room, user, text, now))
     }
 
+    /// Gives a message another text, whoever said it. `offset`: where it stands. Is a record of the room's log, by the
+    /// host's user. Gives its position.
+    ///
+    /// # Errors
+    /// `not_running`, `bad_room_name`, `unknown_room`, `unknown_message` (no message stands there, or not any more),
+    /// `empty_text`, `too_long`, `busy`, `forked`, `internal`.
+    pub fn edit(&self, room: &str, offset: u64, text: &str) -> Result<Position, Error> {
+        self.inner.act(|hub, now| hub.edit(room, offset, text, now))
+    }
+
+    /// Takes a message away, whoever said it: its text, its data and its reactions. `offset`: where it stands. Is a
+    /// record of the room's log, by the host's user. Gives its position.
+    ///
+    /// # Errors
+    /// `not_running`, `bad_room_name`, `unknown_room`, `unknown_message` (no message stands there, or not any more),
+    /// `forked`, `internal`.
+    pub fn delete(&self, room: &str, offset: u64) -> Result<Position, Error> {
+        self.inner.act(|hub, now| hub.delete(room, offset, now))
+    }
+
     /// Tells a user something, on all their connections that speak `klatsch.v1`; it stands in no log.
     ///
     /// # Errors

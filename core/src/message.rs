@@ -160,7 +160,7 @@ pub struct Record {
 }
 
 /// What a record changes in its room. `of` is the offset of the message that it is about, `mid` the sender's own id for
-/// the change.
+/// the change: the host program has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
@@ -168,10 +168,10 @@ pub enum Change {
     Message(Arc<Message>),
     /// Somebody gave a message another text.
     #[allow(missing_docs)]
-    Edit { of: u64, mid: Mid, user: UserId, text: Arc<str> },
+    Edit { of: u64, mid: Option<Mid>, user: UserId, text: Arc<str> },
     /// Somebody took a message away.
     #[allow(missing_docs)]
-    Delete { of: u64, mid: Mid, user: UserId },
+    Delete { of: u64, mid: Option<Mid>, user: UserId },
     /// Somebody put an emoji on a message (`add`), or took it away again.
     #[allow(missing_docs)]
     React { of: u64, mid: Mid, user: UserId, emoji: EcoString, add: bool },
@@ -290,8 +290,8 @@ impl Record {
     pub(crate) fn wire_bytes(&self) -> usize {
         let texts: &[&str] = match &self.change {
             Change::Message(message) => return OVERHEAD_BYTES + message.wire_bytes(),
-            Change::Edit { mid, user, text, .. } => &[mid, user, text],
-            Change::Delete { mid, user, .. } => &[mid, user],
+            Change::Edit { mid, user, text, .. } => &[mid.as_deref().unwrap_or(""), user, text],
+            Change::Delete { mid, user, .. } => &[mid.as_deref().unwrap_or(""), user],
             Change::React { mid, user, emoji, .. } => &[mid, user, emoji],
             Change::Moderation { act, by } => {
                 let topic = match act {

@@ -229,7 +229,8 @@ export interface MessageEvent extends RoomRecord {
 interface MessageChange extends RoomRecord {
   /** The offset of the message that is changed. */
   readonly of: number;
-  readonly mid: string;
+  /** The author's id for the change; the server's program has none. */
+  readonly mid?: string;
   readonly user: string;
   readonly at: number;
 }
@@ -245,6 +246,7 @@ export interface DeleteEvent extends MessageChange {
 
 export interface ReactEvent extends MessageChange {
   readonly on: 'react';
+  readonly mid: string;
   readonly emoji: string;
   readonly add: boolean;
 }

@@ -154,6 +154,67 @@ pub unsafe extern "C" fn klatsch_engine_tell_all(
     unsafe { with_engine(engine, out_error, body) }
 }
 
+/// Gives a message another text, whoever said it. Is a record of the room's log, by the host's user.
+///
+/// - `engine`: required.
+/// - `room`, `text`: UTF-8, copied.
+/// - `offset`: where the message stands.
+/// - `out_position`: may be NULL. Gets the record's position.
+///
+/// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_UNKNOWN_ROOM`, `KLATSCH_UNKNOWN_MESSAGE`,
+/// `KLATSCH_EMPTY_TEXT`, `KLATSCH_TOO_LONG`, `KLATSCH_BUSY`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_engine_edit(
+    engine: *mut klatsch_engine_t,
+    room: *const c_char,
+    room_length: usize,
+    offset: u64,
+    text: *const c_char,
+    text_length: usize,
+    out_position: *mut klatsch_position_t,
+    out_error: *mut *mut klatsch_error_t,
+) -> klatsch_code_t {
+    // SAFETY: the conventions of the header.
+    let body = |host: &Host| unsafe {
+        let place = place_of(out_position)?;
+        let room = text::required("room", room, room_length)?;
+        let text = text::required("text", text, text_length)?;
+        tell_place(place, host.core.edit(room, offset, text)?);
+        Ok(())
+    };
+    // SAFETY: the conventions of the header.
+    unsafe { with_engine(engine, out_error, body) }
+}
+
+/// Takes a message away, whoever said it: its text, its data and its reactions. Is a record of the room's log, by the
+/// host's user.
+///
+/// - `engine`: required.
+/// - `room`: UTF-8, copied.
+/// - `offset`: where the message stands.
+/// - `out_position`: may be NULL. Gets the record's position.
+///
+/// Fails with `KLATSCH_NOT_RUNNING`, `KLATSCH_BAD_ROOM_NAME`, `KLATSCH_UNKNOWN_ROOM`, `KLATSCH_UNKNOWN_MESSAGE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn klatsch_engine_delete(
+    engine: *mut klatsch_engine_t,
+    room: *const c_char,
+    room_length: usize,
+    offset: u64,
+    out_position: *mut klatsch_position_t,
+    out_error: *mut *mut klatsch_error_t,
+) -> klatsch_code_t {
+    // SAFETY: the conventions of the header.
+    let body = |host: &Host| unsafe {
+        let place = place_of(out_position)?;
+        let room = text::required("room", room, room_length)?;
+        tell_place(place, host.core.delete(room, offset)?);
+        Ok(())
+    };
+    // SAFETY: the conventions of the header.
+    unsafe { with_engine(engine, out_error, body) }
+}
+
 /// Puts a message in a room as a user: with their name and colour if they are here, else with the id as the
 /// name and a colour that follows from it. The room is made if there is none.
 ///

@@ -233,6 +233,18 @@ impl NativeEngine {
         self.call(|| self.engine.send(&room, &user, &text).map(message::position))
     }
 
+    /// Gives the position as JSON.
+    #[napi]
+    pub fn edit(&self, room: String, offset: f64, text: String) -> Result<String, Failure> {
+        self.call(|| self.engine.edit(&room, whole(offset), &text).map(message::position))
+    }
+
+    /// Gives the position as JSON.
+    #[napi]
+    pub fn delete(&self, room: String, offset: f64) -> Result<String, Failure> {
+        self.call(|| self.engine.delete(&room, whole(offset)).map(message::position))
+    }
+
     /// See the core.
     #[napi]
     pub fn tell_user(&self, user: String, text: String) -> Result<(), Failure> {

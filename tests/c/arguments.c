@@ -126,6 +126,8 @@ static void an_engine_refuses_what_is_no_engine(void)
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_tell_room(H, X, KLATSCH_PAYLOAD_TEXT, X, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_tell_all(H, KLATSCH_PAYLOAD_TEXT, X, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_send(H, X, X, X, NULL, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_edit(H, X, 1, X, NULL, &error));
+        FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_delete(H, X, 1, NULL, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_kick(H, 1, X, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_tell_user(H, X, X, &error));
         FAILS(KLATSCH_INVALID_ARGUMENT, klatsch_engine_join(H, X, X, &error));
@@ -234,6 +236,9 @@ static void a_running_engine_refuses_bad_arguments(klatsch_engine_t *engine)
     FOR_TEXTS(klatsch_engine_send(engine, T, L, X, X, &position, &error));
     FOR_TEXTS(klatsch_engine_send(engine, X, T, L, X, &position, &error));
     FOR_TEXTS(klatsch_engine_send(engine, X, X, T, L, &position, &error));
+    FOR_TEXTS(klatsch_engine_edit(engine, T, L, 1, X, &position, &error));
+    FOR_TEXTS(klatsch_engine_edit(engine, X, 1, T, L, &position, &error));
+    FOR_TEXTS(klatsch_engine_delete(engine, T, L, 1, &position, &error));
     FOR_OPTIONAL_TEXTS(klatsch_engine_kick(engine, 1, T, L, &error));
     FOR_TEXTS(klatsch_engine_members(engine, T, L, &members, &error));
     FOR_TEXTS(klatsch_engine_member_count(engine, T, L, &count, &error));

@@ -47,7 +47,10 @@ static void call_everything(void *user_data, const klatsch_event_t *event)
         RETURNS(klatsch_engine_broadcast(engine, KLATSCH_TEXT("lobby"), KLATSCH_TEXT("b"), &position, &error));
         RETURNS(klatsch_engine_send(engine, KLATSCH_TEXT("lobby"), KLATSCH_TEXT("bot"), KLATSCH_TEXT("s"),
                                     &position, &error));
+        RETURNS(klatsch_engine_edit(engine, KLATSCH_TEXT("lobby"), position.offset, KLATSCH_TEXT("e"), &position,
+                                    &error));
     }
+    RETURNS(klatsch_engine_delete(engine, KLATSCH_TEXT("lobby"), 1, &position, &error));
     RETURNS(klatsch_engine_broadcast_all(engine, KLATSCH_TEXT("a"), &error));
     RETURNS(klatsch_engine_tell(engine, event->connection, KLATSCH_PAYLOAD_TEXT, "t", 1, &error));
     RETURNS(klatsch_engine_tell_room(engine, KLATSCH_TEXT("lobby"), KLATSCH_PAYLOAD_TEXT, "r", 1, &error));

@@ -393,6 +393,21 @@ static void do_send(char **field)
     reply_position(code, position);
 }
 
+static void do_edit(char **field)
+{
+    klatsch_position_t position = { 0, 0 };
+    klatsch_code_t code =
+        klatsch_engine_edit(engine, TEXT(field[0]), number(field[1]), TEXT(field[2]), &position, &error);
+    reply_position(code, position);
+}
+
+static void do_delete(char **field)
+{
+    klatsch_position_t position = { 0, 0 };
+    klatsch_code_t code = klatsch_engine_delete(engine, TEXT(field[0]), number(field[1]), &position, &error);
+    reply_position(code, position);
+}
+
 static void do_kick(char **field)
 {
     just_reply(klatsch_engine_kick(engine, number(field[0]), TEXT(field[1]), &error));
@@ -505,6 +520,8 @@ static const struct {
     { "tell_room", 3, do_tell_room },     // ROOM text|binary DATA
     { "tell_all", 2, do_tell_all },       // text|binary DATA
     { "send", 3, do_send },               // ROOM USER TEXT: ok OFFSET
+    { "edit", 3, do_edit },               // ROOM OFFSET TEXT: ok OFFSET
+    { "delete", 2, do_delete },           // ROOM OFFSET: ok OFFSET
     { "kick", 2, do_kick },               // CONNECTION REASON
     { "tell_user", 2, do_tell_user },     // USER TEXT
     { "moderate", 4, do_moderate },       // ROOM ACT USER VALUE: ok OFFSET

@@ -31,6 +31,7 @@ pub trait Door {
     /// | `new` · `start` | · addresses |
     /// | `stop GRACE_MS` | |
     /// | `broadcast ROOM TEXT` · `send ROOM USER TEXT` | offset |
+    /// | `edit ROOM OFFSET TEXT` · `delete ROOM OFFSET` | offset |
     /// | `broadcast_all TEXT` | |
     /// | `tell CONNECTION KIND DATA` · `tell_room ROOM KIND DATA` · `tell_all KIND DATA` (`text`, or `binary` in hexadecimal) | |
     /// | `kick CONNECTION REASON` · `tell_user USER TEXT` | |

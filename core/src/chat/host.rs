@@ -7,7 +7,7 @@ use crate::close::Cause;
 use crate::error::{Error, ErrorCode};
 use crate::event::Admission;
 use crate::id::{ConnectionId, Position, RoomName, UserId, UserName};
-use crate::message::{Color, Member, Moderation, Room as RoomEntry, RoomOptions};
+use crate::message::{Change, Color, Member, Moderation, Room as RoomEntry, RoomOptions};
 use crate::push::reply::Happening;
 
 use super::connection::{Phase, Place, Who};
@@ -62,6 +62,52 @@ impl Chat {
         let key = self.find_or_make(&name, at)?;
         self.place(key, &who, Saying::plain(text.to_owned()), None, at);
         Ok(self.rooms.get(key).top)
+    }
+
+    /// Gives a message another text.
+    ///
+    /// # Errors
+    /// `bad_room_name`, `unknown_room`, `unknown_message`, `empty_text`, `too_long`.
+    pub(crate) fn edit_as_host(
+        &mut self,
+        room: &str,
+        offset: u64,
+        text: &str,
+        at: &mut Moment<'_>,
+    ) -> Result<Position, Error> {
+        self.check_text(text)?;
+        self.change_as_host(room, offset, at, |user| Change::Edit {
+            of: offset,
+            mid: None,
+            user,
+            text: text.into(),
+        })
+    }
+
+    /// Takes a message away.
+    ///
+    /// # Errors
+    /// `bad_room_name`, `unknown_room`, `unknown_message`.
+    pub(crate) fn delete_as_host(
+        &mut self,
+        room: &str,
+        offset: u64,
+        at: &mut Moment<'_>,
+    ) -> Result<Position, Error> {
+        self.change_as_host(room, offset, at, |user| Change::Delete { of: offset, mid: None, user })
+    }
+
+    fn change_as_host(
+        &mut self,
+        room: &str,
+        offset: u64,
+        at: &mut Moment<'_>,
+        change: impl FnOnce(UserId) -> Change,
+    ) -> Result<Position, Error> {
+        let key = self.room(room)?;
+        self.message(key, offset, at)?;
+        let user = self.host.user.clone();
+        Ok(self.publish(key, None, None, at, |_, _| change(user)))
     }
 
     /// Moderates a room.

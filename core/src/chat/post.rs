@@ -67,7 +67,7 @@ impl Chat {
         self.check_text(&post.text)?;
         let top = key.map_or(0, |key| self.rooms.get(key).top.offset);
         if let Some(offset) = post.reply_to.filter(|offset| *offset > top) {
-            return Err(no_message(offset));
+            return Err(no_message(offset).into());
         }
         let saying = Saying {
             id: caller.id,
@@ -162,8 +162,8 @@ impl Chat {
         let mid = mid.map(|(mid, _)| mid);
         let at_ms = at.now.unix_ms;
         let position = self.publish(key, sent, connection, at, |room, position| match (of, mid) {
-            (Some(of), Some(mid)) => Change::Edit { of, mid, user: who.user.clone(), text: text.into() },
-            (_, mid) => Change::Message(Arc::new(Message {
+            (Some(of), mid) => Change::Edit { of, mid, user: who.user.clone(), text: text.into() },
+            (None, mid) => Change::Message(Arc::new(Message {
                 room: room.clone(),
                 position,
                 user: who.user.clone(),
@@ -205,7 +205,7 @@ impl Chat {
         }
         self.check_rate(caller, at)?;
         let (user, of) = (caller.who.user.clone(), of.offset);
-        self.changed(caller, key, (mid, content), at, |mid| Change::Delete { of, mid, user })
+        self.changed(caller, key, (mid, content), at, |mid| Change::Delete { of, mid: Some(mid), user })
     }
 
     pub(super) fn react(
@@ -325,7 +325,7 @@ impl Chat {
     }
 
     /// A message that can be changed.
-    fn message(&self, key: RoomKey, offset: u64, at: &Moment<'_>) -> Result<Arc<Message>, Refusal> {
+    pub(super) fn message(&self, key: RoomKey, offset: u64, at: &Moment<'_>) -> Result<Arc<Message>, Error> {
         let message = at.log.message(&self.rooms.get(key).name, offset);
         message.filter(|message| !message.more.is_deleted).ok_or_else(|| no_message(offset))
     }
@@ -426,6 +426,6 @@ fn content(parts: &[&str]) -> u128 {
     u128::from_le_bytes(first)
 }
 
-fn no_message(offset: u64) -> Refusal {
-    refused(ErrorCode::UnknownMessage, &format!("no message stands at {offset}, or not any more"))
+fn no_message(offset: u64) -> Error {
+    Error::new(ErrorCode::UnknownMessage, format!("no message stands at {offset}, or not any more"))
 }

@@ -108,7 +108,8 @@ fn rooms_that_are_made_and_left_without_end_are_forgotten_and_cost_no_memory() {
         return;
     }
     const ROUND: u64 = 50;
-    let host = host(Options::new().max_room_count(100).message_rate(0).heartbeat_timeout_ms(60_000));
+    let host =
+        host(Options::new().max_room_count(100).message_rate(0).tell_rate(0).heartbeat_timeout_ms(60_000));
     let mut joiner = Talker::named(&host, "Joiner");
     let mut visit = |rounds: std::ops::Range<u64>| {
         for round in rounds {

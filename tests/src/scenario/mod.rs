@@ -151,6 +151,10 @@ pub enum HostAct {
     TellsEveryone { payload: Payload },
     /// `host sends lobby as ann-1 "one"`
     Sends { room: String, user: String, text: String },
+    /// `host edits lobby 2 "one"`
+    Edits { room: String, offset: u64, text: String },
+    /// `host deletes lobby 2`
+    Deletes { room: String, offset: u64 },
     /// `host tells user $Ann "one"`
     TellsUser { user: String, text: String },
     /// `host moderates lobby {"act":"mute","user":"$Ann","seconds":5}`

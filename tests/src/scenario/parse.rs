@@ -125,6 +125,12 @@ fn host_act(tokens: &[Token]) -> Result<HostAct, String> {
         (["sends", _, "as", _, _], [_, room, _, user, said]) => {
             HostAct::Sends { room: text(room)?, user: text(user)?, text: text(said)? }
         }
+        (["edits", _, _, _], [_, room, offset, said]) => {
+            HostAct::Edits { room: text(room)?, offset: number(offset)?, text: text(said)? }
+        }
+        (["deletes", _, _], [_, room, offset]) => {
+            HostAct::Deletes { room: text(room)?, offset: number(offset)? }
+        }
         (["moderates", _, _], [_, room, act]) => HostAct::Moderates { room: text(room)?, act: json(act)? },
         (["puts", _, "into", _], [_, user, _, room]) => {
             HostAct::Puts { user: text(user)?, room: text(room)? }

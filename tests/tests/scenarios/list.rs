@@ -66,6 +66,7 @@ scenarios! {
         v1_the_host_answers_calls
         v1_the_host_is_asked_who_may_join
         v1_the_host_judges_tokens
+        v1_the_host_edits_and_deletes_what_was_said
         v1_the_host_moderates_every_room
         v1_the_host_rewrites_and_refuses_what_is_said
         v1_the_host_says_who_is_where

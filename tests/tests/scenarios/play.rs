@@ -352,6 +352,12 @@ impl Play {
             HostAct::TellsRoom { room, payload } => return told(&["tell_room", room], payload),
             HostAct::TellsEveryone { payload } => return told(&["tell_all"], payload),
             HostAct::Sends { room, user, text } => vec!["send", room, user, text],
+            HostAct::Edits { room, offset, text } => {
+                return vec!["edit".into(), room.clone(), offset.to_string(), text.clone()];
+            }
+            HostAct::Deletes { room, offset } => {
+                return vec!["delete".into(), room.clone(), offset.to_string()];
+            }
             HostAct::Kicks { who, reason } => vec!["kick", self.connection(who), reason],
             HostAct::TellsUser { user, text } => vec!["tell_user", user, text],
             HostAct::Moderates { room, act } => {

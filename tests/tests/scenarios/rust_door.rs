@@ -100,6 +100,10 @@ impl RustDoor {
             ["stop", grace] => engine.stop_blocking(Duration::from_millis(number(grace)))?,
             ["broadcast", room, text] => reply.push(engine.broadcast(room, text)?.offset.to_string()),
             ["send", room, user, text] => reply.push(engine.send(room, user, text)?.offset.to_string()),
+            ["edit", room, offset, text] => {
+                reply.push(engine.edit(room, number(offset), text)?.offset.to_string());
+            }
+            ["delete", room, offset] => reply.push(engine.delete(room, number(offset))?.offset.to_string()),
             ["broadcast_all", text] => engine.broadcast_all(text)?,
             ["tell", connection, kind, data] => engine.tell(id(connection), payload(kind, data))?,
             ["tell_room", room, kind, data] => engine.tell_room(room, payload(kind, data))?,

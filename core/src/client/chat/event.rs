@@ -42,9 +42,17 @@ pub enum Event {
     /// Somebody said something.
     Message { room: String, message: Arc<Message> },
     /// The message at `of` has another text.
-    Edit { room: String, position: Position, of: u64, mid: String, user: String, text: String, at_ms: u64 },
+    Edit {
+        room: String,
+        position: Position,
+        of: u64,
+        mid: Option<String>,
+        user: String,
+        text: String,
+        at_ms: u64,
+    },
     /// The message at `of` was taken away.
-    Delete { room: String, position: Position, of: u64, mid: String, user: String, at_ms: u64 },
+    Delete { room: String, position: Position, of: u64, mid: Option<String>, user: String, at_ms: u64 },
     /// An emoji was put on the message at `of`, or taken off.
     React {
         room: String,

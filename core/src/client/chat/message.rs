@@ -64,9 +64,9 @@ pub enum Change {
     /// Somebody said something.
     Message(Arc<Message>),
     /// A message has another text.
-    Edit { of: u64, mid: String, user: String, text: String },
+    Edit { of: u64, mid: Option<String>, user: String, text: String },
     /// A message was taken away.
-    Delete { of: u64, mid: String, user: String },
+    Delete { of: u64, mid: Option<String>, user: String },
     /// An emoji was put on a message or taken off.
     React { of: u64, mid: String, user: String, emoji: String, add: bool },
     /// Somebody moderated; `by` is `None` for the host program.

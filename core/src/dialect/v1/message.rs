@@ -77,13 +77,13 @@ pub(super) fn logged(record: &Record, room: Option<&str>, entry: &mut Object<'_>
         Change::Message(message) => folded(message, entry.field("message")),
         Change::Edit { of, mid, user, text } => {
             entry.number("of", *of);
-            entry.text("mid", mid);
+            entry.maybe_text("mid", mid.as_deref());
             entry.text("text", text);
             entry.text("user", user);
         }
         Change::Delete { of, mid, user } => {
             entry.number("of", *of);
-            entry.text("mid", mid);
+            entry.maybe_text("mid", mid.as_deref());
             entry.text("user", user);
         }
         Change::React { of, mid, user, emoji, add } => {

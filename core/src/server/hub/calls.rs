@@ -36,6 +36,15 @@ impl Hub {
         self.run(now, |chat, at| chat.send(room, user, text, at))
     }
 
+    pub(crate) fn edit(&mut self, room: &str, offset: u64, text: &str, now: Now) -> Result<Position, Error> {
+        self.check_waiting()?;
+        self.run(now, |chat, at| chat.edit_as_host(room, offset, text, at))
+    }
+
+    pub(crate) fn delete(&mut self, room: &str, offset: u64, now: Now) -> Result<Position, Error> {
+        self.run(now, |chat, at| chat.delete_as_host(room, offset, at))
+    }
+
     pub(crate) fn tell(
         &mut self,
         connection: ConnectionId,

@@ -203,7 +203,11 @@ fn who_writes_to_somebody_is_told_of_their_room_first() {
         ask(&mut checker, ANN, json!({"id": 3, "do": "send", "to": "u2", "mid": "a-1", "text": "psst"}));
         let position = json!({"epoch": 8, "offset": 0});
         if is_told {
-            tell(&mut checker, ANN, json!({"on": "joined", "room": "dm:1", "with": "u2", "position": position}));
+            tell(
+                &mut checker,
+                ANN,
+                json!({"on": "joined", "room": "dm:1", "with": "u2", "position": position}),
+            );
         }
         let ok = json!({"room": "dm:1", "epoch": 8, "offset": 1, "duplicate": false});
         tell(&mut checker, ANN, json!({"id": 3, "ok": ok}));

@@ -150,7 +150,7 @@ fn from_the_beginning_all_is_shown_while_it_is_kept() {
 }
 
 fn edit(of: u64, text: &str) -> Change {
-    Change::Edit { of, mid: Mid::new("m"), user: UserId::new("ann").unwrap(), text: text.into() }
+    Change::Edit { of, mid: Some(Mid::new("m")), user: UserId::new("ann").unwrap(), text: text.into() }
 }
 
 fn react(of: u64, user: &str, add: bool) -> Change {
@@ -159,7 +159,7 @@ fn react(of: u64, user: &str, add: bool) -> Change {
 }
 
 fn delete_of(of: u64) -> Change {
-    Change::Delete { of, mid: Mid::new("m"), user: UserId::new("ann").unwrap() }
+    Change::Delete { of, mid: Some(Mid::new("m")), user: UserId::new("ann").unwrap() }
 }
 
 fn bytes(log: &Memory) -> u64 {

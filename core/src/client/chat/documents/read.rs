@@ -137,13 +137,15 @@ pub(crate) fn record(fields: &Fields<'_>) -> Read<Record> {
         "message" => Change::Message(message(fields.needed("message")?)?),
         "edit" => Change::Edit {
             of: fields.whole("of")?,
-            mid: fields.text("mid")?,
+            mid: fields.maybe_text("mid")?,
             user: fields.text("user")?,
             text: fields.text("text")?,
         },
-        "delete" => {
-            Change::Delete { of: fields.whole("of")?, mid: fields.text("mid")?, user: fields.text("user")? }
-        }
+        "delete" => Change::Delete {
+            of: fields.whole("of")?,
+            mid: fields.maybe_text("mid")?,
+            user: fields.text("user")?,
+        },
         "react" => Change::React {
             of: fields.whole("of")?,
             mid: fields.text("mid")?,

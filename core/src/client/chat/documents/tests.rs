@@ -189,7 +189,7 @@ fn a_join_says_what_stands_in_the_room() {
     assert!(
         matches!(lost.content, Content::Records { rollback: Some(to), records } if to.offset == 1 && records.is_empty())
     );
-    let delete = Change::Delete { of: 55, mid: "c-1".into(), user: "host-1".into() };
+    let delete = Change::Delete { of: 55, mid: Some("c-1".into()), user: "host-1".into() };
     assert_eq!((records[1].position, &records[1].change), (at(LOBBY, 60), &delete));
 }
 
@@ -314,9 +314,12 @@ fn every_event_is_read_as_what_it_says() {
         ("message", record(58, first("message"))),
         (
             "edit",
-            record(59, Change::Edit { of: 58, mid: "b-10".into(), user: "u8".into(), text: "hi!".into() }),
+            record(
+                59,
+                Change::Edit { of: 58, mid: Some("b-10".into()), user: "u8".into(), text: "hi!".into() },
+            ),
         ),
-        ("delete", record(60, Change::Delete { of: 58, mid: "b-11".into(), user: "u8".into() })),
+        ("delete", record(60, Change::Delete { of: 58, mid: Some("b-11".into()), user: "u8".into() })),
         (
             "react",
             record(
@@ -338,6 +341,11 @@ fn every_event_is_read_as_what_it_says() {
             "rename",
             record(70, Change::Rename { user: "u7".into(), name: "Ann B.".into(), color: "red".into() }),
         ),
+        (
+            "host-edit",
+            record(71, Change::Edit { of: 58, mid: None, user: "host".into(), text: "hello".into() }),
+        ),
+        ("host-delete", record(72, Change::Delete { of: 58, mid: None, user: "host".into() })),
         ("first", den(at(LOBBY + 1, 1), None, "first")),
         ("new-epoch", den(at(LOBBY + 9, 65_538), Some(at(LOBBY + 1, 1)), "new-epoch")),
         ("gap", Happening::Gap { room: lobby(), to: at(LOBBY, 912) }),

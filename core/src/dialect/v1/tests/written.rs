@@ -217,8 +217,8 @@ fn rooms(golden: &mut Golden) {
         ..entered("lobby", at(1, 58), Content::Messages(vec![host(at(1, 55), "Good morning!"), whole]))
     };
     golden.reply("join", 3, &Reply::Joined(first));
-    let edit = Change::Edit { of: 41, mid: Mid::new("b-10"), user: user("u8"), text: "hello".into() };
-    let delete = Change::Delete { of: 55, mid: Mid::new("c-1"), user: user("host-1") };
+    let edit = Change::Edit { of: 41, mid: Some(Mid::new("b-10")), user: user("u8"), text: "hello".into() };
+    let delete = Change::Delete { of: 55, mid: Some(Mid::new("c-1")), user: user("host-1") };
     let records = vec![logged(at(1, 59), edit), logged(at(1, 60), delete)];
     let since = Entered {
         recovered: true,
@@ -359,9 +359,9 @@ fn log(golden: &mut Golden) {
     let (bob_wrote, dan) = (|| user("u8"), || user("u9"));
     let mid = Mid::new;
     golden.record("message", 58, Change::Message(bob("b-9", at(1, 58), "hi")));
-    let edit = Change::Edit { of: 58, mid: mid("b-10"), user: bob_wrote(), text: "hi!".into() };
+    let edit = Change::Edit { of: 58, mid: Some(mid("b-10")), user: bob_wrote(), text: "hi!".into() };
     golden.record("edit", 59, edit);
-    golden.record("delete", 60, Change::Delete { of: 58, mid: mid("b-11"), user: bob_wrote() });
+    golden.record("delete", 60, Change::Delete { of: 58, mid: Some(mid("b-11")), user: bob_wrote() });
     let react = Change::React { of: 57, mid: mid("a-7"), user: user("u7"), emoji: "👍".into(), add: true };
     golden.record("react", 61, react);
     let by_bob = Some(bob_wrote());
@@ -380,6 +380,9 @@ fn log(golden: &mut Golden) {
     }
     let renamed = Change::Rename { user: user("u7"), name: name("Ann B."), color: Color::Red };
     golden.record("rename", 70, renamed);
+    let by_host = Change::Edit { of: 58, mid: None, user: UserId::host(), text: "hello".into() };
+    golden.record("host-edit", 71, by_host);
+    golden.record("host-delete", 72, Change::Delete { of: 58, mid: None, user: UserId::host() });
     let first = logged(at(2, 1), Change::Message(host(at(2, 1), "first")));
     golden.event("first", &Happening::Logged { room: room("den"), record: Record { prev: None, ..first } });
     let again = said("u7", "Ann", Color::Red, at(10, 65_538), "again", sent("a-9"));
@@ -415,8 +418,8 @@ fn nothing_is_written_longer_than_its_bound() {
         let mut changes = vec![
             Change::Message(Arc::new(message(false))),
             Change::Message(Arc::new(message(true))),
-            Change::Edit { of, mid: mid(), user: someone(), text: text.into() },
-            Change::Delete { of, mid: mid(), user: someone() },
+            Change::Edit { of, mid: Some(mid()), user: someone(), text: text.into() },
+            Change::Delete { of, mid: Some(mid()), user: someone() },
             Change::React { of, mid: mid(), user: someone(), emoji, add },
             Change::Rename { user: someone(), name: name(by), color: Color::Magenta },
         ];
