@@ -22,6 +22,8 @@ pub(crate) struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     Plain,
+    /// Plain, and the clients speak `klatsch.v1`.
+    V1,
     Tls,
     Deflate,
     /// Plain, and the server has the limits of every day.
@@ -143,6 +145,12 @@ const fn quiet(clients: usize, measured_s: f64) -> Pattern {
     Pattern { clients, measured_s, ..Pattern::new(Mode::Idle) }
 }
 
+/// A case in which the clients speak `klatsch.v1`. Only this engine knows it: what it is compared with is its own figure
+/// in the case of the same load.
+const fn v1(name: &'static str, meaning: &'static str, load: Pattern, figures: &'static [Figure]) -> Case {
+    Case { way: Way::V1, only: &["klatsch"], ..case(name, meaning, load, figures) }
+}
+
 const fn attack(mode: Mode, clients: usize) -> Pattern {
     Pattern { clients, measured_s: 4.0, ..Pattern::new(mode) }
 }
@@ -211,6 +219,9 @@ pub(crate) const CASES: &[Case] = &[
             FANOUT_FIGURES,
         )
     },
+    v1("fan100-v1", "as fan100, in `klatsch.v1`", fanout(100, 10, 8, 2.5), FANOUT_FIGURES),
+    v1("fan1000-v1", "as fan1000, in `klatsch.v1`", fanout(1000, 10, 8, 3.0), FANOUT_FIGURES),
+    v1("single1000-v1", "as single1000, in `klatsch.v1`", fanout(1000, 1, 1, 2.5), FANOUT_FIGURES),
     Case {
         way: Way::Deflate,
         goals: &[at_most("ns_per_delivery", 1.2, Of::Case("fan1000"))],
@@ -244,6 +255,12 @@ pub(crate) const CASES: &[Case] = &[
             &[BYTES, IDLE],
         )
     },
+    v1(
+        "idle5000-v1",
+        "as idle5000, in `klatsch.v1`: each has a session, a user of its own and a place in a room",
+        quiet(5000, 30.0),
+        &[BYTES, IDLE],
+    ),
     Case {
         is_long: true,
         goals: &[at_most("bytes_per_connection", 505.0, Of::Number)],
@@ -396,6 +413,13 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
+impl Case {
+    /// The case of the same load in which the clients speak the tutorial's texts, where these speak `klatsch.v1`.
+    pub(crate) fn tutorial(&self) -> Option<&'static Case> {
+        self.name.strip_suffix("-v1").and_then(find)
+    }
+}
+
 /// The case of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Case> {
     CASES.iter().find(|case| case.name == name)
@@ -417,6 +441,15 @@ mod tests {
                 }
                 assert!(goal.limit >= 0.0 && case.figures.iter().any(|figure| figure.name == goal.figure));
             }
+        }
+    }
+
+    #[test]
+    fn every_case_of_klatsch_v1_has_the_load_of_one_of_the_tutorial() {
+        for case in CASES {
+            let tutorial = case.tutorial();
+            assert_eq!(tutorial.is_some(), case.way == Way::V1, "{}", case.name);
+            assert!(tutorial.is_none_or(|other| other.way == Way::Plain && other.load == case.load));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::args::{self, Command, Plan};
 use crate::cases::{Case, Way};
 use crate::install;
 use crate::launch::Running;
-use crate::load::spec::{Pattern, Spec};
+use crate::load::spec::{Dialect, Pattern, Spec};
 use crate::report;
 use crate::results::{Results, Run};
 use crate::servers::{Needs, Place, Server};
@@ -133,7 +133,7 @@ fn once(
     let load = Spec {
         port,
         pid: running.pid(),
-        dialect: server.dialect,
+        dialect: if case.way == Way::V1 { Dialect::V1 } else { server.dialect },
         certificate: if case.way == Way::Tls { place.certificate() } else { String::new() },
         deflate: case.way == Way::Deflate,
         pattern: pattern(plan, case),

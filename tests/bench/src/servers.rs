@@ -40,7 +40,7 @@ pub(crate) struct Place {
     pub(crate) engine: PathBuf,
 }
 
-const EVERY_WAY: &[Way] = &[Way::Plain, Way::Tls, Way::Deflate, Way::Guarded];
+const EVERY_WAY: &[Way] = &[Way::Plain, Way::V1, Way::Tls, Way::Deflate, Way::Guarded];
 const COMPARED_WAYS: &[Way] = &[Way::Plain, Way::Tls, Way::Deflate];
 const PLAIN: &[Way] = &[Way::Plain];
 
@@ -87,7 +87,7 @@ impl Server {
         let way = match case.way {
             Way::Tls => vec!["tls".into(), cert.clone(), key.clone()],
             Way::Deflate => vec!["deflate".into()],
-            Way::Plain | Way::Guarded => Vec::new(),
+            Way::Plain | Way::V1 | Way::Guarded => Vec::new(),
         };
         let program = |path: PathBuf| path.display().to_string();
         let script = |name: &str| program(peers.join("node").join(name));
@@ -124,7 +124,7 @@ fn klatsch(place: &Place, case: &Case, port: u16) -> Vec<String> {
         }
         Way::Guarded => &[],
         Way::Tls => &["--limits", "load-test", "--tls-cert", &cert, "--tls-key", &key],
-        Way::Plain | Way::Deflate => {
+        Way::Plain | Way::V1 | Way::Deflate => {
             &["--limits", "load-test", "--max-handshake-count", "4096", "--max-connection-count", "19500"]
         }
     };

@@ -9,6 +9,7 @@ use crate::servers::{SERVERS, Server};
 /// All tables.
 pub(crate) fn text(results: &Results) -> String {
     let mut out = ratios(results);
+    out.push_str(&dialects(results));
     out.push_str(&goals(results));
     for case in CASES {
         out.push_str(&details(results, case));
@@ -42,7 +43,7 @@ fn ratios(results: &Results) -> String {
                 .iter()
                 .map(|server| ratio_cell(value(server.name), value("floor"), value("bun")))
                 .collect();
-            if cells.iter().any(|cell| cell != NOTHING) {
+            if cells.iter().any(|cell| cell != NOTHING) && case.tutorial().is_none() {
                 let floor = value("floor").map_or(NOTHING.into(), |floor| shown(floor, figure));
                 let _ =
                     writeln!(out, "| {}, {} | {floor} | {} |", case.name, figure.title, cells.join(" | "));
@@ -61,6 +62,30 @@ fn ratio_cell(value: Option<f64>, floor: Option<f64>, bun: Option<f64>) -> Strin
     match value {
         Some(_) => format!("{} / {}", times(floor), times(bun)),
         None => NOTHING.into(),
+    }
+}
+
+/// What `klatsch.v1` costs beside the tutorial's texts, of the same engine in the same run.
+fn dialects(results: &Results) -> String {
+    let mut rows = String::new();
+    for case in CASES {
+        let Some(tutorial) = case.tutorial() else { continue };
+        for figure in case.figures {
+            let value = |case: &Case| results.median(case.name, "klatsch", figure.name);
+            if let (Some(plain), Some(v1)) = (value(tutorial), value(case))
+                && plain > 0.0
+            {
+                let (times, plain, v1) = (round(v1 / plain), shown(plain, figure), shown(v1, figure));
+                let _ = writeln!(rows, "| {}, {} | {plain} | {v1} | {times} |", case.name, figure.title);
+            }
+        }
+    }
+    match rows.is_empty() {
+        true => rows,
+        false => format!(
+            "### `klatsch.v1` beside the tutorial's texts\n\nThis engine, the same load in the same run.\n\n\
+             | case | tutorial | `klatsch.v1` | times |\n| --- | --- | --- | --- |\n{rows}\n"
+        ),
     }
 }
 
@@ -223,6 +248,14 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| fan100 | ns per delivery ≤ 1.00 × floor | 0.50 | yes |"), "{text}");
+    }
+
+    #[test]
+    fn klatsch_v1_stands_beside_the_tutorial() {
+        let both = [("fan100", "klatsch", 100.0, ""), ("fan100-v1", "klatsch", 150.0, "")];
+        let text = text(&results(&both));
+        assert!(text.contains("| fan100-v1, ns per delivery | 100 | 150 | 1.50 |"), "{text}");
+        assert_eq!(dialects(&results(&both[1..])), "", "there is nothing to stand beside");
     }
 
     #[test]

@@ -9,13 +9,13 @@ use std::process::{Command, Output};
 use klatsch_tests::place::built;
 
 #[test]
-fn every_client_of_the_bench_gets_every_message_plain_encrypted_and_deflated() {
+fn every_client_of_the_bench_gets_every_message_plain_encrypted_deflated_and_in_v1() {
     let out = scratch("fan");
-    let output = bench(&["--cases", "fan100,wss100,deflate1000", "--out", out.to_str().unwrap()]);
+    let output = bench(&["--cases", "fan100,wss100,deflate1000,fan100-v1", "--out", out.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let lines = std::fs::read_to_string(&out).unwrap();
-    for case in ["fan100", "wss100", "deflate1000"] {
+    for case in ["fan100", "wss100", "deflate1000", "fan100-v1"] {
         let line = lines.lines().find(|line| line.contains(&format!("{case:?}"))).unwrap();
         let run: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(run["words"], "", "{line}");

@@ -37,6 +37,10 @@ pub(crate) struct Client {
     pub(crate) born: u64,
     /// Messages that came in this run.
     pub(crate) message_count: usize,
+    /// In `klatsch.v1`, the offset of the newest record that it has.
+    pub(crate) offset: u64,
+    /// When it said something last; only in `klatsch.v1`, whose clients must not be silent for too long.
+    pub(crate) said_at: u64,
     /// It waits for the socket to take what is left in `wire`.
     pub(crate) waits_to_write: bool,
     /// The beginning of a frame that is not whole yet.
@@ -59,6 +63,8 @@ impl Client {
             is_slow,
             born: 0,
             message_count: 0,
+            offset: 0,
+            said_at: 0,
             waits_to_write: false,
             tail: Vec::new(),
             inflater: None,

@@ -1,4 +1,5 @@
-//! Clients stay and some talk: what a delivery costs, how long it takes, and whether everything arrives.
+//! Clients stay and some talk: what a delivery costs, how long it takes, and whether everything arrives; in `klatsch.v1`
+//! also whether everything is answered.
 
 use super::client::Stage;
 use super::{Figures, Load, Outcome};
@@ -118,7 +119,7 @@ fn marks(load: &Load) -> Marks {
 fn drain(load: &mut Load) -> Result<f64, String> {
     let start = load.now();
     let readers = (load.spec.pattern.clients - load.spec.pattern.slow) as u64;
-    while load.checks.deliveries < load.checks.said() * readers
+    while (load.checks.deliveries < load.checks.said() * readers || load.unanswered() > 0)
         && load.failed == 0
         && load.now() < start + seconds(DRAIN_LIMIT_S)
     {
@@ -138,11 +139,12 @@ fn verdict(load: &Load) -> String {
     let looked_at = (0..readers).filter(|&at| !deflated || load.clients[at].inflater.is_some());
     let incomplete = load.checks.incomplete(looked_at);
     let missing = (load.checks.said() * readers as u64).abs_diff(load.checks.deliveries);
-    match (incomplete, missing, load.checks.disorder, load.failed) {
-        (0, 0, 0, 0) => String::new(),
-        (incomplete, missing, disorder, failed) => format!(
+    let unanswered = load.unanswered();
+    match (incomplete, missing, load.checks.disorder, unanswered, load.failed) {
+        (0, 0, 0, 0, 0) => String::new(),
+        (incomplete, missing, disorder, unanswered, failed) => format!(
             "{missing} deliveries missing or too many, {incomplete} pairs incomplete, {disorder} out of order, \
-             {failed} connections failed; {}",
+             {unanswered} sends without their reply, {failed} connections failed; {}",
             load.first_words
         ),
     }

@@ -1,7 +1,7 @@
 //! The load: many clients in one thread, which check what they get and measure what it costs the server.
 //!
-//! [`spec`] says what a run does. [`client`] is one socket, [`speak`] what a client says and understands on it,
-//! [`checks`] the book of who has which message. [`fanout`], [`idle`], [`churn`], [`storm`] and [`attack`] are the
+//! [`spec`] says what a run does. [`client`] is one socket, [`speak`] what a client says and understands on it (where it
+//! is `klatsch.v1`, [`converse`]), [`checks`] the book of who has which message. [`fanout`], [`idle`], [`churn`], [`storm`] and [`attack`] are the
 //! runs.
 
 pub(crate) mod spec;
@@ -10,6 +10,7 @@ mod attack;
 mod checks;
 mod churn;
 mod client;
+mod converse;
 mod fanout;
 mod frame;
 mod histogram;
@@ -30,6 +31,7 @@ use serde_json::{Map, Value, json};
 
 use checks::Checks;
 use client::{Client, MOST_AT_ONCE, Stage};
+use converse::Room;
 use histogram::Histogram;
 use spec::{Mode, Spec};
 
@@ -72,6 +74,8 @@ struct Load {
     epoll: Epoll,
     clients: Vec<Client>,
     checks: Checks,
+    /// What the clients of `klatsch.v1` have in common.
+    room: Room,
     start: Instant,
     /// Messages are being said: what comes is looked at.
     is_running: bool,
@@ -121,6 +125,7 @@ impl Load {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|error| format!("epoll: {error}"))?,
             checks: Checks::new(nonce, spec.pattern.clients, readers, spec.pattern.senders.max(1)),
             clients,
+            room: Room::default(),
             start: Instant::now(),
             is_running: false,
             joined: 0,
@@ -195,6 +200,7 @@ impl Load {
             self.ready(at, event.events());
         }
         self.events = events;
+        self.beat();
         self.flush_dirty();
         Ok(())
     }

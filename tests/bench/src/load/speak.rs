@@ -9,7 +9,7 @@ impl Load {
     /// Sends the opening request, as a browser would.
     pub(super) fn request(&mut self, at: usize) {
         let path = match self.spec.dialect {
-            Dialect::Tutorial => "/",
+            Dialect::Tutorial | Dialect::V1 => "/",
             Dialect::SocketIo => "/socket.io/?EIO=4&transport=websocket",
         };
         let scheme = if self.tls.is_some() { "https" } else { "http" };
@@ -18,9 +18,14 @@ impl Load {
             true => "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
             false => "",
         };
+        let protocol = match self.spec.dialect {
+            Dialect::V1 => "Sec-WebSocket-Protocol: klatsch.v1\r\n",
+            Dialect::Tutorial | Dialect::SocketIo => "",
+        };
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Origin: {scheme}://{host}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{deflate}\r\n"
+             Origin: {scheme}://{host}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\
+             {protocol}{deflate}\r\n"
         );
         let client = &mut self.clients[at];
         client.stage = Stage::Opening;
@@ -47,6 +52,7 @@ impl Load {
             match self.spec.dialect {
                 Dialect::Tutorial => self.say_name(at),
                 Dialect::SocketIo => self.say(at, TEXT, b"40"),
+                Dialect::V1 => self.say_hello(at),
             }
         }
         let now = self.now();
@@ -77,6 +83,9 @@ impl Load {
     }
 
     fn data(&mut self, at: usize, frame: &Frame<'_>, now: u64) {
+        if self.spec.dialect == Dialect::V1 {
+            return self.heard(at, frame.payload, now);
+        }
         let client = &mut self.clients[at];
         if self.spec.dialect == Dialect::SocketIo && frame.payload == b"2" {
             self.pings += 1;
@@ -112,7 +121,7 @@ impl Load {
     fn setup(&mut self, at: usize, payload: &[u8], blind: bool) {
         let is_named = self.clients[at].stage == Stage::Named;
         let color: &[u8] = match self.spec.dialect {
-            Dialect::Tutorial => b"{\"type\":\"color\"",
+            Dialect::Tutorial | Dialect::V1 => b"{\"type\":\"color\"",
             Dialect::SocketIo => b"42[\"color\"",
         };
         if is_named && (blind || payload.starts_with(color)) {
@@ -122,7 +131,7 @@ impl Load {
         }
     }
 
-    fn joined(&mut self, at: usize) {
+    pub(super) fn joined(&mut self, at: usize) {
         self.joined += 1;
         self.clients[at].stage = Stage::Joined;
         if self.spec.pattern.mode == super::Mode::Churn && !self.is_running {
@@ -149,28 +158,34 @@ impl Load {
     }
 
     fn say_name(&mut self, at: usize) {
-        let name = format!("user{at:05}");
+        let name = name(at);
         match self.spec.dialect {
-            Dialect::Tutorial => self.say(at, TEXT, name.as_bytes()),
+            Dialect::Tutorial | Dialect::V1 => self.say(at, TEXT, name.as_bytes()),
             Dialect::SocketIo => self.say(at, TEXT, format!("42[\"name\",\"{name}\"]").as_bytes()),
         }
     }
 
     /// A client says its next message; `now` may be earlier than now, if that is when it ought to have been said.
     pub(super) fn say_message(&mut self, sender: usize, now: u64) {
-        let mut text = Vec::with_capacity(self.spec.pattern.size + 32);
-        let (before, behind): (&[u8], &[u8]) = match self.spec.dialect {
-            Dialect::Tutorial => (b"", b""),
-            Dialect::SocketIo => (b"42[\"message\",\"", b"\"]"),
+        let mut text = Vec::with_capacity(self.spec.pattern.size + 96);
+        let behind: &[u8] = match self.spec.dialect {
+            Dialect::Tutorial => b"",
+            Dialect::SocketIo => {
+                text.extend_from_slice(b"42[\"message\",\"");
+                b"\"]"
+            }
+            Dialect::V1 => {
+                self.room.begin_send(sender, &mut text);
+                b"\"}"
+            }
         };
-        text.extend_from_slice(before);
         self.checks.say(sender, self.spec.pattern.size, now, &mut text);
         text.extend_from_slice(behind);
         self.say(sender, TEXT, &text);
     }
 
     /// Puts a frame behind what the client has to send.
-    fn say(&mut self, at: usize, opcode: u8, payload: &[u8]) {
+    pub(super) fn say(&mut self, at: usize, opcode: u8, payload: &[u8]) {
         // Any key will do, if it is another one each time (a linear congruence; Numerical Recipes, 7.1).
         self.mask = self.mask.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let mask = (self.mask | 0x0101_0101).to_ne_bytes();
@@ -181,6 +196,11 @@ impl Load {
         frame::write_final(out, opcode, mask, payload);
         debug_assert!(out.len() < MOST_AT_ONCE, "a client has so much to say at once");
     }
+}
+
+/// What a client is called.
+pub(super) fn name(at: usize) -> String {
+    format!("user{at:05}")
 }
 
 /// The example of RFC 6455, 1.3, and what is answered to it.

@@ -64,6 +64,8 @@ pub(crate) enum Dialect {
     Tutorial,
     /// The same, as events of Socket.IO 4.
     SocketIo,
+    /// Klatsch's own, with positions and replies.
+    V1,
 }
 
 const MODES: [(&str, Mode); 8] = [
@@ -77,7 +79,8 @@ const MODES: [(&str, Mode); 8] = [
     ("one-address", Mode::OneAddress),
 ];
 
-const DIALECTS: [(&str, Dialect); 2] = [("tutorial", Dialect::Tutorial), ("socket.io", Dialect::SocketIo)];
+const DIALECTS: [(&str, Dialect); 3] =
+    [("tutorial", Dialect::Tutorial), ("socket.io", Dialect::SocketIo), ("klatsch.v1", Dialect::V1)];
 
 impl Pattern {
     /// A run of no length with nobody in it.
