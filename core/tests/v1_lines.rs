@@ -242,6 +242,49 @@ fn one_that_asks_and_does_not_read_is_read_no_further_and_loses_nothing() {
     host.stop();
 }
 
+#[test]
+fn answers_that_leave_together_come_in_their_order_each_behind_what_happened_before_it() {
+    const SENDS: std::ops::Range<u64> = 3..43;
+    let host = host(options().message_rate(0));
+    let mut client = greeted(&host, "Ann");
+    client.say(r#"{"id":2,"do":"join","room":"lobby"}"#);
+    ok(&mut client, 2);
+    let sends = SENDS.map(|id| {
+        format!(r#"{{"id":{id},"do":"send","room":"lobby","mid":"{id}","text":"one of many, said at once"}}"#)
+    });
+    client.socket.get_mut().write_all(&frames_of(sends)).unwrap();
+    for id in SENDS {
+        let said = loop {
+            let heard = heard(&mut client);
+            if heard["on"] == "message" {
+                break heard;
+            }
+            assert!(heard.get("id").is_none(), "before its message: {heard}");
+        };
+        assert_eq!(said["message"]["mid"], id.to_string());
+        assert_eq!(ok(&mut client, id)["offset"], said["offset"]);
+    }
+    host.stop();
+}
+
+#[test]
+fn who_reads_is_answered_more_than_may_wait_for_one_who_does_not() {
+    let host = host(options().message_rate(0).outbox_bytes(65_536).lag_bytes(65_536));
+    let mut client = greeted(&host, "Ann");
+    client.say(r#"{"id":2,"do":"join","room":"lobby"}"#);
+    ok(&mut client, 2);
+    let text = "x".repeat(16_000);
+    for id in 3..9 {
+        client.say(&format!(r#"{{"id":{id},"do":"send","room":"lobby","mid":"{id}","text":"{text}"}}"#));
+        ok(&mut client, id);
+    }
+    client.say(r#"{"id":9,"do":"history","room":"lobby","limit":6}"#);
+    let page = ok(&mut client, 9);
+    assert_eq!(page["messages"].as_array().unwrap().len(), 6);
+    assert!(page.to_string().len() > 65_536);
+    host.stop();
+}
+
 /// Has the host say something long in a room.
 fn say(host: &Host, room: &str) -> u64 {
     let text = "x".repeat(4_000);

@@ -13,7 +13,7 @@ use crate::id::ConnectionId;
 use crate::push::reply::Happening;
 use crate::wire::{Kind, close_frame, write_frame};
 
-use super::connection::{Peer, Phase};
+use super::connection::{Connection, Peer, Phase};
 use super::dispatch::{Act, Delivery, Ends};
 use super::shard::Shard;
 use super::show::Catching;
@@ -56,6 +56,10 @@ impl Shard {
             self.deliver(delivery);
         }
         self.catch_on();
+        // Before the lanes are shown: who takes all of it does not lag.
+        for slot in std::mem::take(&mut self.gathering) {
+            self.write(slot);
+        }
         self.show();
         for slot in std::mem::take(&mut self.unwritten) {
             self.write(slot);
@@ -65,11 +69,17 @@ impl Shard {
     }
 
     fn deliver(&mut self, delivery: Delivery) {
-        let Delivery { slot, connection: id, act } = delivery;
+        let (Delivery { slot, connection: id, act }, now_ms) = (delivery, self.now.ticks_ms);
         match act {
             Act::Enter { key, lane, from, top } => self.enter(slot, id, (key, lane), from, top),
             Act::Exit { lane, lane_end } => self.exit(slot, id, lane, lane_end),
             Act::Frames { frames, behind } => {
+                // Whoever talks much is answered much: that and what stands before each answer leave together.
+                if let Some(connection) = self.find_talking(slot, id)
+                    && connection.gather(now_ms)
+                {
+                    self.gathering.push(slot);
+                }
                 self.catch_all_up(slot, id, &behind);
                 if let Some(terms) = self.find_talking(slot, id).map(|connection| connection.terms) {
                     let frames = self.compression.personal(frames, terms);
@@ -120,7 +130,11 @@ impl Shard {
             return connection.queue_sealed(now_ms);
         }
         connection.queue(frames, sent, now_ms, &mut self.tally);
-        if connection.waiting_bytes() > self.settings.outbox_bytes {
+        if connection.has_gathered_enough() {
+            self.write(slot);
+        }
+        let waiting_bytes = self.connections.get(slot as usize).map_or(0, Connection::waiting_bytes);
+        if waiting_bytes > self.settings.outbox_bytes {
             self.too_slow(slot);
         }
     }
@@ -136,6 +150,9 @@ impl Shard {
     /// Goes on with what waits for a connection.
     fn write(&mut self, slot: u32) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        if let Some(waiting) = &mut connection.outbox {
+            waiting.is_gathering = false;
+        }
         while let Some(waiting) = &connection.outbox {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = waiting.outbox.slices(&mut slices);

@@ -102,6 +102,8 @@ pub(crate) struct Shard {
     pub(super) pressure: Pressure,
     /// What was written in part, and is to be written before the turn is over.
     pub(super) unwritten: Vec<u32>,
+    /// For whom alone something gathers in this turn.
+    pub(super) gathering: Vec<u32>,
     pub(super) now: Now,
     pub(super) next_sweep_ms: u64,
     /// When the last sweep was, in ticks.
@@ -168,6 +170,7 @@ impl Shard {
             tally: Tally::default(),
             pressure: Pressure::None,
             unwritten: Vec::new(),
+            gathering: Vec::new(),
             next_sweep_ms: 0,
             swept_ms: 0,
             stop_at_ms: None,

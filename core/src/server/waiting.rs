@@ -18,6 +18,8 @@ pub(super) struct Waiting {
     pub(super) progress_ms: u64,
     /// How much of what it was sent for itself alone has come here since nothing waited.
     pub(super) personal_bytes: usize,
+    /// Nothing of it has been tried yet: more for this connection alone may come in this turn, to leave in one write.
+    pub(super) is_gathering: bool,
     /// It lags: it is shown nothing of its rooms until nothing waits any more.
     pub(super) lag: Option<Lag>,
 }
@@ -52,7 +54,13 @@ pub(super) struct Tally {
 
 impl Waiting {
     pub(super) fn new(now_ms: u64) -> Waiting {
-        Waiting { outbox: Outbox::default(), progress_ms: now_ms, personal_bytes: 0, lag: None }
+        Waiting {
+            outbox: Outbox::default(),
+            progress_ms: now_ms,
+            personal_bytes: 0,
+            is_gathering: false,
+            lag: None,
+        }
     }
 
     /// Whether so many bytes more are too many for one who still has to take what waits.
@@ -72,6 +80,22 @@ impl Connection {
     pub(super) fn queue(&mut self, frames: Bytes, sent: usize, now_ms: u64, tally: &mut Tally) {
         tally.waiting_bytes += frames.len() - sent;
         self.waiting(now_ms).outbox.push(frames, sent);
+    }
+
+    /// Has what it is sent gather, where nothing waits for it. Gives whether it does from now on.
+    pub(super) fn gather(&mut self, now_ms: u64) -> bool {
+        let begins = self.outbox.is_none();
+        if begins {
+            self.waiting(now_ms).is_gathering = true;
+        }
+        begins
+    }
+
+    /// Whether more has gathered than is to leave in one write.
+    pub(super) fn has_gathered_enough(&self) -> bool {
+        let enough =
+            |waiting: &Waiting| waiting.is_gathering && waiting.outbox.waiting_bytes() >= GATHERED_BYTES;
+        self.outbox.as_deref().is_some_and(enough)
     }
 
     /// Adds, as the first of all, what must be sent whole before any frame.
@@ -156,6 +180,9 @@ impl Connection {
         self.outbox.get_or_insert_with(|| Box::new(Waiting::new(now_ms)))
     }
 }
+
+/// Far below what may wait for a connection (`outbox_bytes`), and large enough that a write more costs little.
+const GATHERED_BYTES: usize = 32 * 1024;
 
 /// Each piece keeps the turn that it is a part of.
 const MAX_PIECES: usize = 256;
