@@ -2,6 +2,11 @@
 
 use super::*;
 
+/// Lets Ann in for so many milliseconds.
+fn until(talk: &Talk, ms: u64) -> Admission {
+    Admission { expires_at_ms: Some(talk.now.unix_ms + ms), ..Admission::user("ann-1", "Ann") }
+}
+
 #[test]
 fn who_gives_no_name_is_a_guest_with_a_number() {
     let mut talk = Talk::new();
@@ -189,10 +194,6 @@ fn a_word_that_has_ended_already_closes_at_once() {
 #[test]
 fn an_end_that_is_put_off_many_times_has_one_timer_and_one_that_comes_sooner_counts() {
     let mut talk = Talk::new();
-    let until = |talk: &Talk, ms| Admission {
-        expires_at_ms: Some(talk.now.unix_ms + ms),
-        ..Admission::user("ann-1", "Ann")
-    };
     let first = until(&talk, 5_000);
     talk.admit("Ann", first);
     let before = talk.chat.timers.count();
@@ -217,10 +218,6 @@ fn an_end_that_is_put_off_many_times_has_one_timer_and_one_that_comes_sooner_cou
 #[test]
 fn a_new_token_in_time_keeps_its_user_and_another_users_does_not() {
     let mut talk = Talk::new();
-    let until = |talk: &Talk, ms| Admission {
-        expires_at_ms: Some(talk.now.unix_ms + ms),
-        ..Admission::user("ann-1", "Ann")
-    };
     let first = until(&talk, 5_000);
     talk.admit("Ann", first);
     let (next, foreign) = (until(&talk, 20_000), Admission::user("bob-1", "Bob"));
