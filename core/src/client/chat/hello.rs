@@ -206,7 +206,16 @@ impl Machine {
             Ok(Ok(Reply::Refreshed { expires_at_ms })) => self.expires_at(expires_at_ms),
             Ok(Ok(_)) => {}
             Ok(Err(why)) => self.tell(Event::Error(unreadable(why))),
-            Err(refusal) => self.tell(Event::Error(Error::refused(refusal))),
+            Err(refusal) => {
+                // Nobody has looked at it: another time somebody may.
+                if let Some(ErrorCode::RateLimited | ErrorCode::Busy | ErrorCode::StoreUnavailable) =
+                    ErrorCode::from_number(refusal.number)
+                {
+                    let wait_ms = refusal.retry_after_ms.unwrap_or(REFRESH_AGAIN_MS);
+                    self.talk.refresh_ms = Some(self.now_ms + wait_ms);
+                }
+                self.tell(Event::Error(Error::refused(refusal)));
+            }
         }
     }
 }

@@ -103,6 +103,28 @@ fn a_token_that_is_asked_for_is_shown_anew_before_the_old_one_ends() {
 }
 
 #[test]
+fn a_token_that_nobody_had_time_to_look_at_is_shown_again() {
+    let mut desk = Desk::new(Settings::new().token(Token::Asked));
+    desk.machine.token(Ok("t1".into()), desk.now_ms);
+    desk.drain();
+    desk.open(r#","expires_at":1600000"#);
+    desk.machine.heard(desk.now_ms + 539_000);
+    desk.turn_to(desk.now_ms + 540_000);
+    desk.sent.clear();
+    desk.machine.token(Ok("t2".into()), desk.now_ms);
+    desk.drain();
+    desk.refuse(ErrorCode::Busy, "");
+    assert!(matches!(desk.events.last(), Some(Event::Error(error)) if error.code() == ErrorCode::Busy));
+    desk.turn_to(desk.now_ms + 5_000);
+    assert_eq!(desk.token_count, 3);
+    desk.machine.token(Ok("t3".into()), desk.now_ms);
+    desk.drain();
+    desk.refuse(ErrorCode::Unauthorized, "");
+    desk.turn_to(desk.now_ms + 10_000);
+    assert_eq!(desk.token_count, 3, "a no is a no");
+}
+
+#[test]
 fn a_refused_hello_closes_for_good_and_says_why() {
     let mut desk = Desk::new(Settings::new().name("Ann"));
     let asked = desk.ask(join());
