@@ -67,5 +67,6 @@ fn an_engine_that_uses_offsets_again_is_found_out() {
 #[test]
 fn an_engine_that_folds_what_who_comes_back_has_missed_is_found_out() {
     let rules = found(Broken::FoldedResume, 1..=200).expect("somebody notices");
-    assert!(rules.contains(&Rule::SameForAll), "{rules:?}");
+    // Who misses the newest record of all, and asks for it in vain, does not come to rest either.
+    assert!(rules.contains(&Rule::SameForAll) || rules.contains(&Rule::NothingLost), "{rules:?}");
 }

@@ -5,6 +5,7 @@
 //! lines were shown of it, and two who were shown different things are a fault.
 
 mod ledger;
+mod order;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +63,8 @@ pub enum Rule {
     RollbackIsSaid,
     /// Edits, deletions and reactions are the same for all.
     SameForAll,
+    /// What the host and moderators decide holds, and nobody else decides.
+    OrderHolds,
     /// Texts are of the protocol's form.
     Form,
 }
@@ -77,6 +80,7 @@ impl Rule {
             Rule::OneRecordPerOffset => "an offset is one record's for ever",
             Rule::RollbackIsSaid => "what the log has lost is said",
             Rule::SameForAll => "everybody sees the same",
+            Rule::OrderHolds => "what moderators decide holds",
             Rule::Form => "texts have the protocol's form",
         }
     }
@@ -93,6 +97,10 @@ pub struct Checker {
     attempts: BTreeMap<(String, String, String), Attempt>,
     /// The direct rooms that were told of, and whose they are.
     directs: BTreeMap<String, BTreeSet<String>>,
+    /// What anybody wanted done in a room, by its name.
+    acts: BTreeSet<(String, String)>,
+    /// The places of what users were told was done.
+    acted: Vec<(String, Position)>,
     /// Every text that anybody wanted said.
     texts: BTreeSet<String>,
     faults: Vec<Fault>,
@@ -145,6 +153,11 @@ impl Checker {
         self.texts.insert(text.to_owned());
     }
 
+    /// The host has done this in a room: `act` is the name of a [`Moderation`](crate::Moderation).
+    pub fn host_moderated(&mut self, room: &str, act: &str) {
+        self.acts.insert((room.to_owned(), act.to_owned()));
+    }
+
     /// The log of a room has lost what came after `to`, up to `top`, which was its newest record.
     pub fn log_lost(&mut self, room: &str, to: Position, top: Position) {
         self.rooms.entry(room.to_owned()).or_default().losses.push((to, top));
@@ -158,6 +171,9 @@ impl Checker {
         }
         if let Some(text) = request["text"].as_str() {
             self.texts.insert(text.to_owned());
+        }
+        if let (Some(room), Some(act)) = (request["room"].as_str(), request["act"].as_str()) {
+            self.acts.insert((room.to_owned(), act.to_owned()));
         }
         let stream = self.lines.entry(line).or_default();
         if let Some(user) = stream.user.clone() {
@@ -199,7 +215,7 @@ impl Checker {
             }
             ("removed", _) => {
                 stream.settle();
-                stream.rooms.remove(room);
+                stream.leave(room);
             }
             ("joined", _) => {
                 stream.settle();
@@ -245,7 +261,23 @@ impl Checker {
         match request["do"].as_str().unwrap_or_default() {
             "hello" => self.hello(at_ms, line, &request, ok),
             "join" => self.enter(at_ms, line, &room, position_of(&request["since"]), ok),
-            "leave" => drop(stream.rooms.remove(&room)),
+            "leave" => stream.leave(&room),
+            "moderate" => {
+                let Some(position) = position_of(ok) else {
+                    let words = format!("{request} was answered {ok}");
+                    return self.fault(at_ms, Some(line), Rule::Form, words);
+                };
+                let learned = self.rooms.entry(room.clone()).or_default().learn(
+                    position,
+                    "moderation",
+                    request["user"].as_str(),
+                    None,
+                );
+                self.acted.push((room.clone(), position));
+                if let Err((rule, words)) = learned {
+                    self.fault(at_ms, Some(line), rule, format!("{room}: {words}"));
+                }
+            }
             "send" | "edit" | "delete" | "react" => self.acknowledged(at_ms, line, &room, &request, ok),
             "history" => {
                 let after = request["after"].as_u64();
@@ -424,6 +456,10 @@ impl Checker {
         if let (Some(user), Some(mid)) = (user, mid) {
             self.check_attempted(at_ms, line, room, user, mid);
         }
+        let act = record["act"].as_str().unwrap_or_default();
+        if on == "moderation" && !self.acts.contains(&(room.to_owned(), act.to_owned())) {
+            self.fault(at_ms, Some(line), Rule::NoPhantom, format!("{room}: nobody wanted {record}"));
+        }
     }
 
     fn learn_message(&mut self, at_ms: u64, line: LineId, room: &str, message: &Value) {
@@ -484,6 +520,16 @@ impl Checker {
                     faults.push((Rule::NothingLost, format!("{words}, where there is nothing of it")));
                 }
             }
+        }
+        for (_, position) in self.acted.iter().filter(|(place, _)| place == room) {
+            if !ledger.stands(*position) && !ledger.is_lost(*position) {
+                let words = format!("an act was acknowledged at {position}, where there is nothing of it");
+                faults.push((Rule::NothingLost, words));
+            }
+        }
+        // What is lost was in force all the same.
+        if ledger.losses.is_empty() {
+            faults.extend(order::judge(records));
         }
         for (rule, words) in faults {
             self.fault(at_ms, None, rule, format!("{room}: {words}"));

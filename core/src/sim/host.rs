@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorCode};
 use crate::event::Verdict;
 use crate::id::{ConnectionId, Position, QuestionId};
-use crate::message::{Member, Message, Payload, Room};
+use crate::message::{Member, Message, Moderation, Payload, Room, RoomOptions};
 use crate::server::Hub;
 use crate::stats::Stats;
 use crate::time::Now;
@@ -60,6 +60,57 @@ impl Sim {
     /// As there.
     pub fn send_as(&mut self, room: &str, user: &str, text: &str) -> Result<Position, Error> {
         self.act(|hub, now| hub.send(room, user, text, now))
+    }
+
+    /// As [`Engine::tell_user`](crate::Engine::tell_user).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn tell_user(&mut self, user: &str, text: &str) -> Result<(), Error> {
+        self.act(|hub, now| hub.tell_user(user, text, now))
+    }
+
+    /// As [`Engine::moderate`](crate::Engine::moderate). Who [watches](Sim::watch) need not tell the checker.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn moderate(&mut self, room: &str, act: Moderation) -> Result<Position, Error> {
+        if let Some(checker) = &mut self.checker {
+            checker.host_moderated(room, act.name());
+        }
+        self.act(|hub, now| hub.moderate(room, act, now))
+    }
+
+    /// As [`Engine::join`](crate::Engine::join): puts a user into a room.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn join(&mut self, room: &str, user: &str) -> Result<(), Error> {
+        self.act(|hub, now| hub.join(room, user, now))
+    }
+
+    /// As [`Engine::leave`](crate::Engine::leave): takes a user out of a room.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn leave(&mut self, room: &str, user: &str) -> Result<(), Error> {
+        self.act(|hub, now| hub.leave(room, user, now))
+    }
+
+    /// As [`Engine::set_room`](crate::Engine::set_room).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_room(&mut self, room: &str, options: &RoomOptions) -> Result<(), Error> {
+        self.act(|hub, now| hub.set_room(room, options, now))
+    }
+
+    /// As [`Engine::ban`](crate::Engine::ban).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ban(&mut self, user: &str, seconds: Option<u64>) -> Result<(), Error> {
+        self.act(|hub, now| hub.ban(user, seconds, now))
     }
 
     /// As [`Engine::kick`](crate::Engine::kick).

@@ -1,7 +1,10 @@
 //! What may happen in a story: what its people do, and what befalls their lines and the engine.
 
-use klatsch::client::chat::{Post, Request};
+use klatsch::client::chat::{Act, Post, Request};
 use klatsch::sim::{LineId, Link, Restart, Sim};
+
+use klatsch::{Moderation, Role, UserId};
+use serde_json::{Value, json};
 
 use super::{Story, Who, is_direct};
 
@@ -10,7 +13,8 @@ impl Story {
         let at = self.sim.random(self.actors.len() as u64) as usize;
         let name = self.actors[at].name.clone();
         match self.sim.random(100) {
-            0..45 => self.say(at),
+            0..2 => self.host_moderates(at),
+            2..45 => self.say(at),
             45..60 => self.change(at),
             60..64 => {
                 let room = self.a_room();
@@ -54,8 +58,92 @@ impl Story {
                     self.tell(&format!("every log loses its newest {count} records"));
                 }
             }
+            95..100 => self.moderate(at),
             _ => {}
         }
+    }
+
+    /// Somebody does something in a room, who may have no role for it.
+    fn moderate(&mut self, at: usize) {
+        let (room, act) = (self.room_of(at), self.an_act());
+        let Some(act) = act else { return };
+        let name = self.actors[at].name.clone();
+        self.tell(&format!("{name} wants {act:?} in {room}"));
+        match &mut self.actors[at].who {
+            Who::Plain(person) => {
+                let seconds = |seconds: &Option<u64>| seconds.map_or(Value::Null, Value::from);
+                let fields = match &act {
+                    Act::Kick { user } => vec![("user", json!(user))],
+                    Act::Mute { user, seconds: for_s } => {
+                        vec![("user", json!(user)), ("seconds", seconds(for_s))]
+                    }
+                    Act::Slow { seconds } => vec![("value", json!(seconds))],
+                    Act::Topic { topic } => vec![("value", json!(topic))],
+                    Act::Role { user, role } => vec![("user", json!(user)), ("value", json!(role))],
+                    Act::Clear { user } => vec![("user", json!(user))],
+                    _ => return,
+                };
+                person.moderate(&mut self.sim, &room, name_of(&act), &fields);
+            }
+            Who::Own(client) => {
+                let client = *client;
+                self.sim.request(client, Request::Moderate { room, act });
+            }
+        }
+    }
+
+    /// The host does something in a room.
+    fn host_moderates(&mut self, at: usize) {
+        let room = self.a_room();
+        let Some(user) = self.user(at) else { return };
+        match self.sim.random(6) {
+            0 => {
+                self.tell(&format!("the host takes {user} out of {room}"));
+                drop(self.sim.leave(&room, &user));
+            }
+            1 => {
+                self.tell(&format!("the host puts {user} into {room}"));
+                drop(self.sim.join(&room, &user));
+            }
+            at => {
+                let owner = Act::Role { user, role: "owner".into() };
+                let act = if at < 4 { Some(owner) } else { self.an_act() };
+                let Some(act) = act else { return };
+                self.tell(&format!("the host does {act:?} in {room}"));
+                let id = |user: &str| UserId::new(user).expect("the engine named it");
+                let act = match act {
+                    Act::Kick { user } => Moderation::Kick { user: id(&user) },
+                    Act::Mute { user, seconds } => Moderation::Mute { user: id(&user), seconds },
+                    Act::Slow { seconds } => Moderation::Slow { seconds },
+                    Act::Topic { topic } => Moderation::Topic { topic: topic.into() },
+                    Act::Role { user, role } => {
+                        let role = Role::ALL.into_iter().find(|known| known.name() == role);
+                        Moderation::Role { user: id(&user), role: role.expect("it is one") }
+                    }
+                    Act::Clear { user } => Moderation::Clear { user: user.map(|user| id(&user)) },
+                    _ => return,
+                };
+                drop(self.sim.moderate(&room, act));
+            }
+        }
+    }
+
+    /// Something to do to a room, or to somebody.
+    fn an_act(&mut self) -> Option<Act> {
+        let other = self.sim.random(self.actors.len() as u64) as usize;
+        let user = self.user(other)?;
+        self.said_count += 1;
+        Some(match self.sim.random(8) {
+            0 | 1 => Act::Kick { user },
+            2 => Act::Mute { user, seconds: Some(self.sim.random(6)) },
+            3 => Act::Slow { seconds: self.sim.random(3) },
+            4 => Act::Topic { topic: format!("topic {}", self.said_count) },
+            5 => Act::Clear { user: Some(user).filter(|_| self.said_count.is_multiple_of(3)) },
+            _ => {
+                let role = ["owner", "moderator", "moderator", "member"][self.sim.random(4) as usize];
+                Act::Role { user, role: role.into() }
+            }
+        })
     }
 
     pub(super) fn join(&mut self, at: usize, room: &str) {
@@ -69,7 +157,9 @@ impl Story {
             Who::Plain(person) => person.join(room),
             Who::Own(client) => {
                 let client = *client;
-                self.sim.request(client, Request::Join { room: room.into(), history: None, since: None });
+                let asked = Request::Join { room: room.into(), history: None, since: None };
+                let request = self.sim.request(client, asked);
+                self.actors[at].joins.insert(request, room.to_owned());
             }
         }
     }
@@ -219,6 +309,7 @@ impl Story {
                 // The newer one is the user from now on.
                 if let Ok(twin) = self.sim.twin(*client, Link::new()) {
                     *client = twin;
+                    self.actors[at].joins.clear();
                     self.actors[at].last_told.clear();
                     // A join that was under way is the first one's alone.
                     for room in std::mem::take(&mut self.actors[at].rooms) {
@@ -227,5 +318,16 @@ impl Story {
                 }
             }
         }
+    }
+}
+
+fn name_of(act: &Act) -> &'static str {
+    match act {
+        Act::Kick { .. } => "kick",
+        Act::Mute { .. } => "mute",
+        Act::Slow { .. } => "slow",
+        Act::Topic { .. } => "topic",
+        Act::Role { .. } => "role",
+        _ => "clear",
     }
 }

@@ -49,6 +49,10 @@ impl Room {
             if !self.held.contains_key(&at.offset) {
                 self.hold(&record["message"], at.offset);
             }
+        } else if record["on"] == "moderation" {
+            for held in self.held.values_mut().filter(|held| held.as_of < at.offset) {
+                held.shown.apply(record);
+            }
         } else if let Some(held) = record["of"].as_u64().and_then(|of| self.held.get_mut(&of))
             && held.as_of < at.offset
         {

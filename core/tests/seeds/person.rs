@@ -59,7 +59,7 @@ struct Change {
 enum Open {
     Hello,
     Join(String),
-    Leave,
+    Other,
     Fetch(String),
     Change(String),
 }
@@ -97,7 +97,7 @@ impl Person {
         let Some(state) = self.rooms.get_mut(room) else { return };
         let is_asked = self.outbox.iter().any(|change| change.request["room"] == room);
         if self.state == State::Open && state.is_joined && !is_asked {
-            self.ask(sim, json!({"do": "leave", "room": room}), Open::Leave);
+            self.ask(sim, json!({"do": "leave", "room": room}), Open::Other);
             self.rooms.remove(room);
         }
     }
@@ -109,6 +109,17 @@ impl Person {
     /// Writes to a user alone.
     pub(crate) fn send_to(&mut self, user: &str, text: &str) {
         self.change(json!({"do": "send", "to": user, "text": text}));
+    }
+
+    /// Moderates a room, if it is there; whether that came to anything it does not ask.
+    pub(crate) fn moderate(&mut self, sim: &mut Sim, room: &str, act: &str, fields: &[(&str, Value)]) {
+        if self.state == State::Open && self.rooms.get(room).is_some_and(|room| room.is_joined) {
+            let mut request = json!({"do": "moderate", "room": room, "act": act});
+            for (name, value) in fields {
+                request[*name] = value.clone();
+            }
+            self.ask(sim, request, Open::Other);
+        }
     }
 
     /// Changes one of the messages that it holds, the last but `back`.
@@ -354,7 +365,7 @@ impl Person {
             }
             Some(Open::Fetch(room)) => self.fetched(sim, &room, ok),
             Some(Open::Change(mid)) => self.changed(sim, &mid, error),
-            Some(Open::Leave) | None => {}
+            Some(Open::Other) | None => {}
         }
     }
 
@@ -484,7 +495,11 @@ impl Person {
                 let window = |at: usize| event["reconnect_ms"][at].as_u64().unwrap_or(1_000);
                 self.reconnect_ms = (window(0), window(1) - window(0) + 1);
             }
-            "removed" => drop(self.rooms.remove(&name)),
+            "removed" => {
+                self.rooms.remove(&name);
+                self.open
+                    .retain(|_, open| !matches!(open, Open::Join(room) | Open::Fetch(room) if *room == name));
+            }
             "joined" => self.put_into(sim, &name, &event),
             // What a lost edit had made of an older message cannot be told from here.
             "rollback" => self.begin_anew(sim, &name),

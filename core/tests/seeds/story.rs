@@ -1,11 +1,12 @@
 //! One seed is one story: some users, some rooms, some minutes in which lines break and engines restart, and then peace; in the
 //! end everybody must agree.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use klatsch::Options;
-use klatsch::client::chat::{Event, Settings, State};
+use klatsch::client::chat::{Event, RequestId, Settings, State};
 use klatsch::sim::{ClientId, LineId, Link, Rule, Sim, Told};
+use klatsch::{ErrorCode, Moderation, Options};
 
 use super::person::Person;
 
@@ -54,8 +55,10 @@ struct Actor {
     name: String,
     who: Who,
     rooms: Vec<String>,
+    /// The rooms that its client asks to enter.
+    joins: BTreeMap<RequestId, String>,
     /// What the client last told of each room: events must ascend.
-    last_told: std::collections::BTreeMap<String, klatsch::Position>,
+    last_told: BTreeMap<String, klatsch::Position>,
 }
 
 enum Who {
@@ -116,6 +119,7 @@ impl Story {
                 name: name.into(),
                 who,
                 rooms: Vec::new(),
+                joins: Default::default(),
                 last_told: Default::default(),
             });
             let room = story.a_room();
@@ -186,7 +190,8 @@ impl Story {
                     }
                     if self.sim.now_ms() >= until_ms {
                         self.begin_anew();
-                        return self.listen();
+                        self.listen();
+                        return self.go_elsewhere();
                     }
                 }
             }
@@ -198,6 +203,10 @@ impl Story {
         for actor in &mut self.actors {
             let Who::Own(client) = actor.who else { continue };
             for (at_ms, told) in self.sim.told(client) {
+                if let Told::Answered { request, result } = &told {
+                    let room = actor.joins.remove(request).filter(|_| result.is_err());
+                    actor.rooms.retain(|other| room.as_ref() != Some(other));
+                }
                 let Told::Event(event) = told else { continue };
                 let (room, position) = match &event {
                     Event::Message { room, message } => (room, message.position),
@@ -208,6 +217,11 @@ impl Story {
                     | Event::Rename { room, position, .. } => (room, *position),
                     Event::Rollback { room, to, .. } => {
                         actor.last_told.insert(room.clone(), *to);
+                        continue;
+                    }
+                    Event::Removed { room, .. } => {
+                        actor.rooms.retain(|other| other != room);
+                        actor.last_told.remove(room);
                         continue;
                     }
                     Event::Reset { room, position } => {
@@ -222,6 +236,20 @@ impl Story {
                         format!("{at_ms} ms, {}: {room} tells {position} behind {last:?}", actor.name);
                     self.faults.push((Rule::NothingTwice, words));
                 }
+            }
+        }
+    }
+
+    /// Who was taken out of a room is elsewhere from then on, or comes in again.
+    fn go_elsewhere(&mut self) {
+        for at in 0..self.actors.len() {
+            let actor = &mut self.actors[at];
+            if let Who::Plain(person) = &actor.who {
+                actor.rooms.retain(|room| person.rooms.contains_key(room));
+            }
+            if actor.rooms.is_empty() {
+                let room = self.a_room();
+                self.join(at, &room);
             }
         }
     }
@@ -247,6 +275,7 @@ impl Story {
             let client = self.sim.client(settings(&name), Link::new()).expect("the settings are right");
             self.actors[at].who = Who::Own(client);
             self.actors[at].last_told.clear();
+            self.actors[at].joins.clear();
             for room in std::mem::take(&mut self.actors[at].rooms) {
                 self.join(at, &room);
             }
@@ -273,7 +302,13 @@ impl Story {
             }
         }
         let end_ms = self.sim.now_ms() + 600_000;
+        let mut slow = self.rooms.clone();
         loop {
+            // Whatever waits may be said now.
+            slow.retain(|room| {
+                let ended = self.sim.moderate(room, Moderation::Slow { seconds: 0 });
+                ended.is_err_and(|error| error.code() == ErrorCode::NotRunning)
+            });
             if (0..self.actors.len()).all(|at| self.is_settled(at)) {
                 // What is under way yet arrives, on the slowest of lines too; and may be that somebody is replaced.
                 self.run_until(self.sim.now_ms() + 30_000);

@@ -45,7 +45,8 @@ impl Shown {
         })
     }
 
-    /// Applies a record of the protocol that changes it: an edit, a deletion, a reaction.
+    /// Applies a record of the protocol that changes it: an edit, a deletion, a reaction to it, or that it is cleared with
+    /// others.
     pub fn apply(&mut self, change: &Value) {
         let (user, text) = (change["user"].as_str().unwrap_or_default(), change["text"].as_str());
         match change["on"].as_str().unwrap_or_default() {
@@ -67,6 +68,13 @@ impl Shown {
                 if users.is_empty() {
                     self.reactions.remove(&emoji);
                 }
+            }
+            "moderation"
+                if change["act"] == "clear"
+                    && change["user"].as_str().is_none_or(|user| user == self.user) =>
+            {
+                self.text = None;
+                self.reactions.clear();
             }
             _ => {}
         }
@@ -227,10 +235,11 @@ impl Ledger {
             if let Some(original) = &known.original {
                 expected.insert(known.position.offset, original.clone());
             }
-            if let Some(change) = &known.change
-                && let Some(message) = change["of"].as_u64().and_then(|of| expected.get_mut(&of))
-            {
-                message.apply(change);
+            if let Some(change) = &known.change {
+                match change["of"].as_u64() {
+                    Some(of) => expected.get_mut(&of).into_iter().for_each(|message| message.apply(change)),
+                    None => expected.values_mut().for_each(|message| message.apply(change)),
+                }
             }
         }
         let mut faults = Vec::new();

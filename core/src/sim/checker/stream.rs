@@ -17,6 +17,8 @@ pub(super) struct Stream {
     pub(super) rooms: BTreeMap<String, Position>,
     /// What it was shown of each room as it happened, and not in a reply.
     told: BTreeMap<String, Told>,
+    /// The rooms out of which its user was taken, as a record there says, before it was told to be out.
+    expelled: BTreeSet<String>,
     open: BTreeMap<u64, Value>,
     mids: BTreeSet<String>,
 }
@@ -58,7 +60,14 @@ impl Stream {
     /// The line is in a room, and has what happened there up to `at`.
     pub(super) fn enter(&mut self, room: &str, at: Position) {
         self.rooms.insert(room.to_owned(), at);
+        self.expelled.remove(room);
         self.told.entry(room.to_owned()).or_default().again = None;
+    }
+
+    /// The line is in a room no longer.
+    pub(super) fn leave(&mut self, room: &str) {
+        self.rooms.remove(room);
+        self.expelled.remove(room);
     }
 
     /// The log of a room went back, or the line was told to go on behind a gap: what comes next stands behind `to`.
@@ -98,6 +107,17 @@ impl Stream {
             return follows(room, again, position, event).map(|()| is_known);
         }
         if position > *at {
+            if self.expelled.contains(room) {
+                return Err((
+                    Rule::OrderHolds,
+                    format!("{room}: {position} is shown to one who was taken out"),
+                ));
+            }
+            if matches!(event["act"].as_str(), Some("kick" | "ban"))
+                && event["user"].as_str() == self.user.as_deref()
+            {
+                self.expelled.insert(room.to_owned());
+            }
             let before = std::mem::replace(at, position);
             return follows(room, before, position, event).map(|()| false);
         }

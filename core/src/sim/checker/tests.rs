@@ -221,6 +221,90 @@ fn who_writes_to_somebody_is_told_of_their_room_first() {
     assert_eq!(rules(&wrote(false)), [Rule::NoGap]);
 }
 
+fn judged(records: &[Value], folded: &[Value]) -> Vec<Rule> {
+    let mut checker = met();
+    for act in ["mute", "slow", "role", "clear"] {
+        checker.host_moderated("lobby", act);
+    }
+    for (id, mid, text) in [(3, "a-1", "one"), (4, "a-2", "two")] {
+        say(&mut checker, id, mid, text);
+    }
+    for record in records {
+        tell(&mut checker, BOB, record.clone());
+    }
+    checker.judge(10, "lobby", records, folded, 1_000);
+    rules(&checker)
+}
+
+fn act(offset: u64, act: &str, user: &str, field: &str, value: Value) -> Value {
+    let mut record =
+        json!({"on": "moderation", "room": "lobby", "epoch": 7, "offset": offset, "act": act, "at": 1_000});
+    record["user"] = user.into();
+    record[field] = value;
+    record
+}
+
+fn said(offset: u64, mid: &str, text: &str, at_ms: u64) -> Value {
+    let mut record = message(offset, mid, text);
+    record["message"]["at"] = at_ms.into();
+    record
+}
+
+#[test]
+fn what_the_host_decides_holds() {
+    let mute = act(1, "mute", "u1", "seconds", 5.into());
+    for (at_ms, expected) in [(5_999, vec![Rule::OrderHolds]), (6_000, vec![])] {
+        let said = said(2, "a-1", "one", at_ms);
+        assert_eq!(judged(&[mute.clone(), said.clone()], &[said["message"].clone()]), expected);
+    }
+    let slow = act(1, "slow", "u9", "value", 2.into());
+    for (at_ms, expected) in [(3_999, vec![Rule::OrderHolds]), (4_000, vec![])] {
+        let said = [said(2, "a-1", "one", 2_000), said(3, "a-2", "two", at_ms)];
+        let folded = said.clone().map(|record| record["message"].clone());
+        assert_eq!(judged(&[&[slow.clone()][..], &said].concat(), &folded), expected);
+    }
+    let mut by_bob = act(2, "mute", "u1", "by", "u2".into());
+    by_bob["seconds"] = 0.into();
+    for (role, expected) in [("member", vec![Rule::OrderHolds]), ("moderator", vec![])] {
+        let role = act(1, "role", "u2", "value", role.into());
+        assert_eq!(judged(&[role, by_bob.clone()], &[]), expected);
+    }
+}
+
+#[test]
+fn what_is_cleared_is_gone_for_all() {
+    let said = [said(1, "a-1", "one", 1_000), act(2, "clear", "u1", "value", Value::Null)];
+    let mut folded = said[0]["message"].clone();
+    assert_eq!(judged(&said, &[folded.clone()]), [Rule::SameForAll]);
+    folded["deleted"] = true.into();
+    folded["text"] = Value::Null;
+    assert_eq!(judged(&said, &[folded]), []);
+}
+
+#[test]
+fn who_is_taken_out_is_shown_nothing_more_of_the_room() {
+    let kick = |checker: &mut Checker| {
+        checker.host_moderated("lobby", "kick");
+        tell(checker, BOB, act(3, "kick", "u2", "value", Value::Null));
+    };
+    let mut checker = talked();
+    say(&mut checker, 5, "a-3", "three");
+    kick(&mut checker);
+    tell(&mut checker, BOB, message(4, "a-3", "three"));
+    assert_eq!(rules(&checker), [Rule::OrderHolds]);
+
+    let mut checker = talked();
+    kick(&mut checker);
+    tell(&mut checker, BOB, json!({"on": "removed", "room": "lobby", "reason": "kicked"}));
+    assert_eq!(rules(&checker), []);
+    tell(&mut checker, BOB, message(4, "a-3", "three"));
+    assert_eq!(rules(&checker)[0], Rule::NoPhantom);
+
+    let mut checker = talked();
+    tell(&mut checker, BOB, act(3, "kick", "u2", "value", Value::Null));
+    assert_eq!(rules(&checker), [Rule::NoPhantom], "nobody wanted it");
+}
+
 #[test]
 fn a_change_that_is_folded_otherwise_than_it_was_made_is_found_out() {
     let mut checker = talked();
