@@ -79,11 +79,11 @@ impl Chat {
         let mut records = Vec::new();
         let (mut left, is_fresh) = (*bytes, *bytes == PAGE_BYTES);
         // Where a record is left out, the next one says behind which it comes for this reader.
-        let mut prev: Option<Position> = None;
+        let mut left_out: Option<Option<Position>> = None;
         let reach = at.log.after(&room.name, after, &mut |record| {
             let is_left_out = is_broken(Broken::FoldedResume) && record.message().is_none();
             if is_left_out || !sees(reader, record) {
-                prev = prev.or(record.prev);
+                left_out = left_out.or(Some(record.prev));
                 return true;
             }
             let size = record.wire_bytes();
@@ -91,7 +91,7 @@ impl Chat {
                 return false;
             }
             left = left.saturating_sub(size);
-            records.push(Record { prev: prev.take().or(record.prev), ..record.clone() });
+            records.push(Record { prev: left_out.take().unwrap_or(record.prev), ..record.clone() });
             true
         });
         *bytes = left;

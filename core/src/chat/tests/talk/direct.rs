@@ -144,6 +144,21 @@ fn who_comes_back_late_to_one_room_is_told_of_another_that_was_made_meanwhile() 
 }
 
 #[test]
+fn who_blocks_the_author_of_a_logs_first_record_is_given_the_next_one_as_the_first() {
+    let mut talk = Talk::new();
+    for who in ["Ann", "Bob"] {
+        talk.come(who);
+    }
+    talk.ok("Ann", json!({ "do": "block", "user": "u2", "on": true }));
+    let room = talk.ok("Bob", write("u1", "1", "psst"))["room"].clone();
+    talk.ok("Ann", json!({ "do": "send", "room": room, "mid": "2", "text": "who is there?" }));
+    let page = talk.ok("Ann", json!({ "do": "history", "room": room, "after": 0 }));
+    let records = page["records"].as_array().unwrap();
+    assert_eq!((records.len(), &records[0]["offset"], &records[0]["prev"]), (1, &json!(2), &json!(null)));
+    assert!(records[0].as_object().unwrap().contains_key("prev"));
+}
+
+#[test]
 fn the_host_is_told_of_a_message_for_somebody_who_is_away() {
     let mut talk = Talk::new();
     for who in ["Ann", "Bob"] {
