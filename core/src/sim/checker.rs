@@ -4,6 +4,8 @@
 //! end what is left. Out: the rules of the protocol that were broken. It believes nobody: what a room's log holds is what the
 //! lines were shown of it, and two who were shown different things are a fault.
 
+mod changes;
+mod hidden;
 mod ledger;
 mod order;
 mod stream;
@@ -11,11 +13,13 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::id::Position;
 
 use super::{LineId, Seen, What};
+use changes::note_attempt;
+use hidden::{Hidden, Skip};
 use ledger::Ledger;
 use stream::Stream;
 
@@ -65,6 +69,8 @@ pub enum Rule {
     SameForAll,
     /// What the host and moderators decide holds, and nobody else decides.
     OrderHolds,
+    /// What is of somebody who is blocked is not shown.
+    BlockedIsHidden,
     /// Texts are of the protocol's form.
     Form,
 }
@@ -81,6 +87,7 @@ impl Rule {
             Rule::RollbackIsSaid => "what the log has lost is said",
             Rule::SameForAll => "everybody sees the same",
             Rule::OrderHolds => "what moderators decide holds",
+            Rule::BlockedIsHidden => "who is blocked is not heard",
             Rule::Form => "texts have the protocol's form",
         }
     }
@@ -97,6 +104,8 @@ pub struct Checker {
     attempts: BTreeMap<(String, String, String), Attempt>,
     /// The direct rooms that were told of, and whose they are.
     directs: BTreeMap<String, BTreeSet<String>>,
+    /// Who blocks whom.
+    hidden: Hidden,
     /// What anybody wanted done in a room, by its name.
     acts: BTreeSet<(String, String)>,
     /// The places of what users were told was done.
@@ -148,6 +157,11 @@ impl Checker {
         self.directs.iter().filter(|(_, users)| users.contains(user)).map(|(room, _)| room.clone()).collect()
     }
 
+    /// Whom a user has ever asked to block: what those said and changed the user may not hold.
+    pub fn hidden_from(&self, user: &str) -> BTreeSet<String> {
+        self.hidden.ever(user)
+    }
+
     /// The host said this in a room.
     pub fn host_said(&mut self, text: &str) {
         self.texts.insert(text.to_owned());
@@ -176,10 +190,19 @@ impl Checker {
             self.acts.insert((room.to_owned(), act.to_owned()));
         }
         let stream = self.lines.entry(line).or_default();
-        if let Some(user) = stream.user.clone() {
-            note_attempt(&mut self.attempts, &user, &request);
+        let user = stream.user.clone();
+        if request["do"] == "hello" {
+            stream.began = self.hidden.count;
         }
-        stream.asked(request);
+        stream.asked(request.clone());
+        let Some(user) = user else { return };
+        note_attempt(&mut self.attempts, &user, &request);
+        if let (Some("block"), Some(other)) = (request["do"].as_str(), request["user"].as_str()) {
+            self.hidden.asked(&user, other, request["on"] == true);
+            for stream in self.lines.values_mut().filter(|stream| stream.user.as_ref() == Some(&user)) {
+                stream.hides.remove(other);
+            }
+        }
     }
 
     /// A client's end of a line has seen something.
@@ -232,12 +255,20 @@ impl Checker {
             }
             ("tell", _) => stream.settle(),
             (_, Some(position)) => {
+                let before = stream.rooms.get(room).copied();
                 let found = stream.follow(room, position, event);
+                let user = stream.user.clone().unwrap_or_default();
                 self.record_count += 1;
-                match found {
-                    Ok(is_repeated) => self.repeated_count += u64::from(is_repeated),
-                    Err((rule, words)) => self.fault(at_ms, Some(line), rule, words),
+                match (found, before, position_of(&event["prev"])) {
+                    (Ok(is_repeated), ..) => self.repeated_count += u64::from(is_repeated),
+                    (Err((Rule::NoGap, words)), Some(after), prev) => {
+                        let before = Position { offset: position.offset.saturating_sub(1), ..position };
+                        let to = prev.unwrap_or(before);
+                        self.skipped(Skip { at_ms, line, room: room.to_owned(), user, after, to }, words);
+                    }
+                    (Err((rule, words)), ..) => self.fault(at_ms, Some(line), rule, words),
                 }
+                self.check_hidden(at_ms, line, room, event);
                 self.learn(at_ms, line, room, event);
             }
             _ => {}
@@ -262,6 +293,17 @@ impl Checker {
             "hello" => self.hello(at_ms, line, &request, ok),
             "join" => self.enter(at_ms, line, &room, position_of(&request["since"]), ok),
             "leave" => stream.leave(&room),
+            "block" => {
+                let (Some(user), Some(other)) = (stream.user.clone(), request["user"].as_str()) else {
+                    return;
+                };
+                let is_asked = |open: &Value| open["do"] == "block" && open["user"] == other;
+                // The last one asked counts.
+                if request["on"] == true && !stream.requests().any(is_asked) {
+                    stream.hides.insert(other.to_owned());
+                    self.hidden.done(&user, other, true);
+                }
+            }
             "moderate" => {
                 let Some(position) = position_of(ok) else {
                     let words = format!("{request} was answered {ok}");
@@ -291,6 +333,8 @@ impl Checker {
         let Some(stream) = self.lines.get_mut(&line) else { return };
         let user = ok["user"].as_str().unwrap_or_default().to_owned();
         stream.user = Some(user.clone());
+        // Another line may have been told meanwhile what was not so yet when this one was answered.
+        stream.hides = self.hidden.sure(&user, stream.began);
         // What was asked behind it, before it was known who asks.
         for request in stream.requests() {
             note_attempt(&mut self.attempts, &user, request);
@@ -378,6 +422,7 @@ impl Checker {
             }
             at = position;
             self.record_count += 1;
+            self.check_hidden(at_ms, line, room, record);
             self.learn(at_ms, line, room, record);
         }
         if let Some(end) = end
@@ -385,7 +430,8 @@ impl Checker {
             && at != end
         {
             let words = format!("{room}: the records since {since} end at {at}, the room is at {end}");
-            self.fault(at_ms, Some(line), Rule::NoGap, words);
+            let user = self.lines.get(&line).and_then(|stream| stream.user.clone()).unwrap_or_default();
+            self.skipped(Skip { at_ms, line, room: room.to_owned(), user, after: at, to: end }, words);
         }
     }
 
@@ -399,108 +445,43 @@ impl Checker {
                 self.fault(at_ms, Some(line), Rule::SameForAll, words);
             }
             last = offset;
+            self.check_hidden(at_ms, line, room, &json!({"on": "message", "message": message}));
             self.learn_message(at_ms, line, room, message);
         }
     }
 
-    fn acknowledged(&mut self, at_ms: u64, line: LineId, room: &str, request: &Value, ok: &Value) {
-        let Some(user) = self.lines.get(&line).and_then(|stream| stream.user.clone()) else { return };
-        let (Some(mid), Some(position)) = (request["mid"].as_str(), position_of(ok)) else {
-            return self.fault(at_ms, Some(line), Rule::Form, format!("{request} was answered {ok}"));
-        };
-        if request["to"].is_string()
-            && !self.lines.get(&line).is_some_and(|stream| stream.rooms.contains_key(room))
-        {
-            let words = format!("{room}: one who wrote there was not told of it");
+    /// Somebody was not shown something, which is a fault unless it is of those whom they block.
+    fn skipped(&mut self, skip: Skip, words: String) {
+        let (at_ms, line) = (skip.at_ms, skip.line);
+        if !self.hidden.skip(skip) {
             self.fault(at_ms, Some(line), Rule::NoGap, words);
         }
-        let kind = kind_of(request);
-        // A reaction that is there already has no record of its own, and is answered with the room's newest position.
-        if kind == "react" && ok["duplicate"] == true {
-            return;
-        }
-        // A direct room's name is known by now.
-        let attempt = self.attempts.entry((user.clone(), room.to_owned(), mid.to_owned())).or_default();
-        attempt.kind = kind.to_owned();
-        let other = attempt.acknowledged.iter().map(|(_, at)| *at).find(|at| *at != position);
-        if !attempt.acknowledged.iter().any(|(_, at)| *at == position) {
-            attempt.acknowledged.push((at_ms, position));
-        }
-        let ledger = self.rooms.entry(room.to_owned()).or_default();
-        if let Some(other) = other
-            && !ledger.is_lost(other)
-            && !ledger.is_lost(position)
+    }
+
+    /// What is of somebody who is blocked for sure is not shown.
+    fn check_hidden(&mut self, at_ms: u64, line: LineId, room: &str, record: &Value) {
+        if let Some(stream) = self.lines.get(&line)
+            && let Some(author) = hidden::author(record)
+            && stream.hides.contains(author)
         {
-            let words = format!("{room}: {mid} of {user} was acknowledged at {other} and at {position}");
-            self.fault(at_ms, Some(line), Rule::NothingTwice, words);
-        }
-        let ledger = self.rooms.entry(room.to_owned()).or_default();
-        if let Err((rule, words)) = ledger.learn(position, kind, Some(&user), Some(mid)) {
-            self.fault(at_ms, Some(line), rule, format!("{room}: {words}"));
-        }
-    }
-
-    fn learn(&mut self, at_ms: u64, line: LineId, room: &str, record: &Value) {
-        let on = record["on"].as_str().unwrap_or_default();
-        if on == "message" {
-            return self.learn_message(at_ms, line, room, &record["message"]);
-        }
-        let Some(position) = position_of(record) else { return };
-        let (user, mid) = (record["user"].as_str(), record["mid"].as_str());
-        let ledger = self.rooms.entry(room.to_owned()).or_default();
-        let learned = ledger.learn(position, on, user, mid);
-        ledger.note_change(position, record);
-        if let Err((rule, words)) = learned {
-            self.fault(at_ms, Some(line), rule, format!("{room}: {words}"));
-        }
-        if let (Some(user), Some(mid)) = (user, mid) {
-            self.check_attempted(at_ms, line, room, user, mid);
-        }
-        let act = record["act"].as_str().unwrap_or_default();
-        if on == "moderation" && !self.acts.contains(&(room.to_owned(), act.to_owned())) {
-            self.fault(at_ms, Some(line), Rule::NoPhantom, format!("{room}: nobody wanted {record}"));
-        }
-    }
-
-    fn learn_message(&mut self, at_ms: u64, line: LineId, room: &str, message: &Value) {
-        let Some(position) = position_of(message) else {
-            return self.fault(at_ms, Some(line), Rule::Form, format!("{room}: {message}"));
-        };
-        let (user, mid) = (message["user"].as_str(), message["mid"].as_str());
-        let ledger = self.rooms.entry(room.to_owned()).or_default();
-        let learned = ledger.learn(position, "message", user, mid);
-        ledger.note_message(position, message);
-        if let Err((rule, words)) = learned {
-            self.fault(at_ms, Some(line), rule, format!("{room}: {words}"));
-        }
-        if let Some(text) = message["text"].as_str()
-            && !self.texts.contains(text)
-        {
-            self.fault(at_ms, Some(line), Rule::NoPhantom, format!("{room}: nobody said {text:?}"));
-        }
-        if let (Some(user), Some(mid)) = (user, mid) {
-            self.check_attempted(at_ms, line, room, user, mid);
-        }
-    }
-
-    fn check_attempted(&mut self, at_ms: u64, line: LineId, room: &str, user: &str, mid: &str) {
-        let of_mid = |(by, place, known): &(String, String, String)| {
-            by == user && known == mid && (place == room || place.is_empty())
-        };
-        let key = (user.to_owned(), room.to_owned(), mid.to_owned());
-        // A user's lines may be asked before their hello is answered, and then be cut.
-        let is_pending = || self.lines.values().any(|stream| stream.has_asked_under(mid));
-        if !self.attempts.contains_key(&key) && !self.attempts.keys().any(of_mid) && !is_pending() {
-            let words = format!("{room}: {user} asked for nothing under {mid}");
-            self.fault(at_ms, Some(line), Rule::NoPhantom, words);
+            let words = format!("{room}: {record} is shown to one who blocks {author}");
+            self.fault(at_ms, Some(line), Rule::BlockedIsHidden, words);
         }
     }
 
     /// Judges what a client holds of a room, or what its history is: messages, ascending. `since`: from which offset on
-    /// it is said to be whole.
-    pub fn compare(&mut self, at_ms: u64, whose: &str, room: &str, since: u64, messages: &[Shown]) {
+    /// it is said to be whole, but for what those said and changed who are [hidden](Checker::hidden_from).
+    pub fn compare(
+        &mut self,
+        at_ms: u64,
+        whose: &str,
+        room: &str,
+        since: u64,
+        messages: &[Shown],
+        hidden: &BTreeSet<String>,
+    ) {
         let ledger = self.rooms.entry(room.to_owned()).or_default();
-        let faults = ledger.compare(whose, since, messages);
+        let faults = ledger.compare(whose, since, messages, hidden);
         for (rule, words) in faults {
             self.fault(at_ms, None, rule, format!("{room}: {words}"));
         }
@@ -527,6 +508,17 @@ impl Checker {
                 faults.push((Rule::NothingLost, words));
             }
         }
+        for skip in self.hidden.skips.extract_if(.., |skip| skip.room == room).collect::<Vec<_>>() {
+            if let Some(record) = skip.wrong(records, &self.hidden.ever(&skip.user)) {
+                let words = format!("between {} and {} {record} is left out", skip.after, skip.to);
+                self.faults.push(Fault {
+                    at_ms: skip.at_ms,
+                    line: Some(skip.line),
+                    rule: Rule::NoGap,
+                    words: format!("{room}: {words}"),
+                });
+            }
+        }
         // What is lost was in force all the same.
         if ledger.losses.is_empty() {
             faults.extend(order::judge(records));
@@ -546,24 +538,6 @@ impl Checker {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push(Fault { at_ms, line, rule, words });
         }
-    }
-}
-
-fn note_attempt(attempts: &mut BTreeMap<(String, String, String), Attempt>, user: &str, request: &Value) {
-    if let Some(mid) = request["mid"].as_str() {
-        // Without a room it goes to a user, in a room whose name is not known yet.
-        let room = request["room"].as_str().unwrap_or_default();
-        let attempt = attempts.entry((user.to_owned(), room.to_owned(), mid.to_owned())).or_default();
-        attempt.kind = kind_of(request).to_owned();
-    }
-}
-
-/// What the record of a request is called.
-fn kind_of(request: &Value) -> &str {
-    match request["do"].as_str() {
-        Some("send") => "message",
-        Some(kind) => kind,
-        None => "",
     }
 }
 

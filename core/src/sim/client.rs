@@ -130,8 +130,10 @@ impl Sim {
             true => shown.first().map_or(state.position().offset + 1, |first| first.position.offset),
             false => 0,
         };
+        let user = self.clients[client.0 as usize].machine.me().map_or("", |me| me.user.as_str());
         if let Some(checker) = &mut self.checker {
-            checker.compare(at_ms, name, room, since, &shown);
+            let hidden = checker.hidden_from(user);
+            checker.compare(at_ms, name, room, since, &shown, &hidden);
         }
         true
     }

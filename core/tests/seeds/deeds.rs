@@ -15,7 +15,8 @@ impl Story {
         match self.sim.random(100) {
             0..2 => self.host_moderates(at),
             2..45 => self.say(at),
-            45..60 => self.change(at),
+            45..47 => self.block(at),
+            47..60 => self.change(at),
             60..64 => {
                 let room = self.a_room();
                 self.tell(&format!("{name} joins {room}"));
@@ -60,6 +61,23 @@ impl Story {
             }
             95..100 => self.moderate(at),
             _ => {}
+        }
+    }
+
+    /// Somebody hides another from themselves, or no longer.
+    fn block(&mut self, at: usize) {
+        let other = self.sim.random(self.actors.len() as u64) as usize;
+        let on = self.sim.random(3) > 0;
+        let Some(user) = self.user(other).filter(|_| other != at) else { return };
+        let words =
+            format!("{} {} {user}", self.actors[at].name, if on { "blocks" } else { "no longer blocks" });
+        self.tell(&words);
+        match &mut self.actors[at].who {
+            Who::Plain(person) => person.block(&mut self.sim, &user, on),
+            Who::Own(client) => {
+                let client = *client;
+                self.sim.request(client, Request::Block { user, on });
+            }
         }
     }
 

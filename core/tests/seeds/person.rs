@@ -3,7 +3,7 @@
 //! It shares nothing with the clients of this project, so that the engine is judged by what it says, and not by what its own
 //! clients make of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use klatsch::Position;
 use klatsch::sim::{LineId, Link, Shown, Sim, What};
@@ -33,6 +33,8 @@ pub(crate) struct Person {
     heard_ms: u64,
     said_ms: u64,
     reconnect_ms: (u64, u64),
+    /// Whom it has ever blocked, as whichever user: of those it may hold nothing.
+    pub(crate) blocked: BTreeSet<String>,
     /// Changes that may or may not have happened.
     pub(crate) uncertain_count: u64,
 }
@@ -83,6 +85,7 @@ impl Person {
             heard_ms: 0,
             said_ms: 0,
             reconnect_ms: (200, 2_000),
+            blocked: BTreeSet::new(),
             uncertain_count: 0,
         }
     }
@@ -119,6 +122,16 @@ impl Person {
                 request[*name] = value.clone();
             }
             self.ask(sim, request, Open::Other);
+        }
+    }
+
+    /// Hides a user from this one, or does so no longer.
+    pub(crate) fn block(&mut self, sim: &mut Sim, user: &str, on: bool) {
+        if self.state == State::Open {
+            self.ask(sim, json!({"do": "block", "user": user, "on": on}), Open::Other);
+            if on {
+                self.blocked.insert(user.to_owned());
+            }
         }
     }
 

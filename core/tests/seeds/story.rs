@@ -390,7 +390,8 @@ impl Story {
             Who::Plain(person) => {
                 for (room, state) in person.rooms.iter().filter(|(_, state)| state.is_wanted) {
                     let checker = self.sim.checker().expect("it is watched");
-                    checker.compare(at_ms, &actor.name, room, state.since, &person.held(room));
+                    let held = person.held(room);
+                    checker.compare(at_ms, &actor.name, room, state.since, &held, &person.blocked);
                 }
                 missing.extend(directs.into_iter().filter(|room| !person.rooms.contains_key(room)));
             }

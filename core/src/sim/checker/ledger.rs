@@ -255,7 +255,28 @@ impl Ledger {
     }
 
     /// Judges what somebody holds, after [`judge`](Ledger::judge).
-    pub(super) fn compare(&self, whose: &str, since: u64, messages: &[Shown]) -> Vec<Broken> {
+    /// What is of those who are `hidden` may be there or not, and as it was once.
+    pub(super) fn compare(
+        &self,
+        whose: &str,
+        since: u64,
+        messages: &[Shown],
+        hidden: &BTreeSet<String>,
+    ) -> Vec<Broken> {
+        let seen = |message: &Shown| {
+            let mut seen = message.clone();
+            if !hidden.is_empty() {
+                let is_author = hidden.contains(&message.user);
+                seen.reactions.retain(|_, users| {
+                    users.retain(|user| !hidden.contains(user));
+                    !users.is_empty() && !is_author
+                });
+                if is_author {
+                    (seen.text, seen.revision) = (None, 0);
+                }
+            }
+            seen
+        };
         let since = since.max(self.first);
         let mut held: BTreeMap<u64, &Shown> = BTreeMap::new();
         let mut faults = Vec::new();
@@ -271,7 +292,8 @@ impl Ledger {
         }
         for (offset, folded) in self.folded.range(since..) {
             match held.remove(offset) {
-                Some(message) if message == folded => {}
+                Some(message) if message == folded || seen(message) == seen(folded) => {}
+                None if hidden.contains(&folded.user) => {}
                 Some(message) => {
                     faults.push((Rule::SameForAll, format!("{whose} holds {message:?}; it is {folded:?}")));
                 }

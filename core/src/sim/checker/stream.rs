@@ -19,6 +19,10 @@ pub(super) struct Stream {
     told: BTreeMap<String, Told>,
     /// The rooms out of which its user was taken, as a record there says, before it was told to be out.
     expelled: BTreeSet<String>,
+    /// Whom its user blocks for sure.
+    pub(super) hides: BTreeSet<String>,
+    /// How many replies to `block` there were before its `hello`.
+    pub(super) began: u64,
     open: BTreeMap<u64, Value>,
     mids: BTreeSet<String>,
 }
@@ -101,10 +105,9 @@ impl Stream {
         let again = std::mem::replace(&mut told.again, Some(position).filter(|_| position < *at));
         let newest = told.newest;
         told.newest = position.max(newest);
-        if let Some(again) = again {
-            let is_known = position <= *at;
-            *at = position.max(*at);
-            return follows(room, again, position, event).map(|()| is_known);
+        // What comes again ends before the newest that it has where that is hidden from it.
+        if let Some(again) = again.filter(|_| position <= *at) {
+            return follows(room, again, position, event).map(|()| true);
         }
         if position > *at {
             if self.expelled.contains(room) {

@@ -71,7 +71,7 @@ fn a_conversation_that_keeps_the_rules_has_no_faults() {
     let mut checker = talked();
     checker.judge(10, "lobby", &log(), &folded(), 1_000);
     let held: Vec<Shown> = folded().iter().filter_map(Shown::of).collect();
-    checker.compare(10, "Bob", "lobby", 0, &held);
+    checker.compare(10, "Bob", "lobby", 0, &held, &BTreeSet::new());
     assert_eq!(checker.faults(), []);
     assert_eq!((checker.record_count(), checker.acknowledged_count()), (4, 2));
 }
@@ -107,6 +107,8 @@ fn a_record_comes_again_only_around_what_was_for_the_line_alone() {
 
     let mut checker = talked();
     say(&mut checker, 5, "a-3", "three");
+    tell(&mut checker, ANN, message(3, "a-3", "three"));
+    acknowledge(&mut checker, 5, 3);
     tell(&mut checker, ANN, message(1, "a-1", "one"));
     tell(&mut checker, ANN, message(3, "a-3", "three"));
     assert_eq!(rules(&checker), [Rule::NoGap], "what comes again has no holes");
@@ -174,7 +176,7 @@ fn what_was_acknowledged_and_is_not_there_is_lost_unless_the_log_is_known_to_hav
     checker.judge(10, "lobby", &log()[..1], &folded()[..1], 1_000);
     assert_eq!(rules(&checker), []);
     let held: Vec<Shown> = folded().iter().filter_map(Shown::of).collect();
-    checker.compare(10, "Bob", "lobby", 0, &held);
+    checker.compare(10, "Bob", "lobby", 0, &held, &BTreeSet::new());
     assert_eq!(rules(&checker), [Rule::RollbackIsSaid], "Bob still holds it");
 }
 
@@ -303,6 +305,65 @@ fn who_is_taken_out_is_shown_nothing_more_of_the_room() {
     let mut checker = talked();
     tell(&mut checker, BOB, act(3, "kick", "u2", "value", Value::Null));
     assert_eq!(rules(&checker), [Rule::NoPhantom], "nobody wanted it");
+}
+
+/// Bob asks to block Ann, or no longer to.
+fn block(checker: &mut Checker, id: u64, on: bool) {
+    ask(checker, BOB, json!({"id": id, "do": "block", "user": "u1", "on": on}));
+    tell(checker, BOB, json!({"id": id, "ok": {}}));
+}
+
+#[test]
+fn who_is_blocked_is_not_shown_from_the_reply_on_until_that_is_taken_back() {
+    for is_taken_back in [false, true] {
+        let mut checker = talked();
+        say(&mut checker, 5, "a-3", "three");
+        block(&mut checker, 3, true);
+        if is_taken_back {
+            ask(&mut checker, BOB, json!({"id": 4, "do": "block", "user": "u1", "on": false}));
+        }
+        tell(&mut checker, BOB, message(3, "a-3", "three"));
+        let expected = if is_taken_back { vec![] } else { vec![Rule::BlockedIsHidden] };
+        assert_eq!(rules(&checker), expected);
+    }
+}
+
+#[test]
+fn what_is_left_out_for_a_block_is_of_those_who_are_blocked_and_of_nobody_else() {
+    let judged = |author: &str| {
+        let mut checker = talked();
+        block(&mut checker, 3, true);
+        block(&mut checker, 4, false);
+        let mut log = log();
+        for (offset, mid, text) in [(3, "a-3", "three"), (4, "a-4", "four")] {
+            ask(&mut checker, ANN, json!({"id": 5, "do": "send", "room": "lobby", "mid": mid, "text": text}));
+            log.push(message(offset, mid, text));
+        }
+        checker.host_said("three");
+        log[2]["message"]["user"] = author.into();
+        log[2]["message"]["mid"] = if author == "host" { Value::Null } else { "a-3".into() };
+        tell(&mut checker, BOB, log[3].clone());
+        let folded: Vec<Value> = log.iter().map(|record| record["message"].clone()).collect();
+        checker.judge(10, "lobby", &log, &folded, 1_000);
+        rules(&checker)
+    };
+    assert_eq!(judged("u1"), []);
+    assert_eq!(judged("host"), [Rule::NoGap]);
+}
+
+#[test]
+fn who_blocks_somebody_may_hold_of_them_what_was_once_and_must_hold_all_else() {
+    let mut checker = talked();
+    checker.judge(10, "lobby", &log(), &folded(), 1_000);
+    block(&mut checker, 3, true);
+    let hidden = checker.hidden_from("u2");
+    let mut held: Vec<Shown> = folded().iter().filter_map(Shown::of).collect();
+    held[0].text = Some("as it was".into());
+    checker.compare(10, "Bob", "lobby", 0, &held, &hidden);
+    checker.compare(10, "Bob", "lobby", 0, &[], &hidden);
+    assert_eq!(rules(&checker), []);
+    checker.compare(10, "Cy", "lobby", 0, &held[1..], &checker.hidden_from("u3"));
+    assert_eq!(rules(&checker), [Rule::NothingLost]);
 }
 
 #[test]
