@@ -330,6 +330,35 @@ fn what_is_too_old_is_shown_to_nobody_who_comes() {
 }
 
 #[test]
+fn who_lags_and_comes_in_again_is_not_sent_back_before_what_it_does_not_want_to_see() {
+    let mut options = options();
+    options.set_number("lag_bytes", 1_024).unwrap();
+    let mut sim = sim(&options, 1);
+    sim.watch();
+    let ann = talk(&mut sim, Link::new().in_flight_bytes(500), "Ann");
+    let [bob, cy] = ["Bob", "Cy"].map(|name| talk(&mut sim, Link::new(), name));
+    sim.send(ann, r#"{"id":3,"do":"block","user":"u3","on":true}"#);
+    sim.advance(1_000);
+    sim.slow(ann, Some(0));
+    let say = |sim: &mut Sim, line: LineId, id: u64| {
+        let text = "x".repeat(900);
+        sim.send(line, &format!(r#"{{"id":{id},"do":"send","room":"lobby","mid":"{id}","text":"{text}"}}"#));
+        sim.advance(100);
+    };
+    (4..7).for_each(|id| say(&mut sim, bob, id));
+    say(&mut sim, cy, 7);
+    // The reply to this says that Ann is behind what Cy has said.
+    sim.send(ann, r#"{"id":8,"do":"join","room":"lobby","history":0}"#);
+    sim.advance(100);
+    sim.slow(ann, None);
+    sim.advance(1_000);
+    say(&mut sim, bob, 9);
+    sim.advance(1_000);
+    sim.judge(&["lobby"]);
+    assert_eq!(sim.faults(), []);
+}
+
+#[test]
 fn who_reads_too_slowly_for_what_stands_around_replies_is_shown_that_again_and_nothing_else() {
     let mut repeated_count = 0;
     for seed in 1..=40 {

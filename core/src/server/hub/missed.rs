@@ -77,11 +77,12 @@ impl Hub {
         let missed = self.run(now, |chat, at| chat.missed_by(connection, room, after, bytes, at));
         let mut shown: Vec<Happening> = Vec::new();
         // Up to where this reader is: what it does not want to see comes behind that.
-        let position;
+        let (position, went_back);
         match missed {
             Some((records, rollback)) => {
                 position = records.last().map(|record| record.position).or(rollback).unwrap_or(after);
                 let rollback = rollback.or(lost);
+                went_back = rollback.is_some();
                 let kept = records.partition_point(|record| rollback.is_some_and(|to| record.position <= to));
                 shown.extend(
                     records.into_iter().map(|record| Happening::Logged { room: name.clone(), record }),
@@ -89,12 +90,14 @@ impl Hub {
                 shown.splice(kept..kept, rollback.map(|to| Happening::Rollback { room: name.clone(), to }));
             }
             None => {
-                position = top;
+                (position, went_back) = (top, false);
                 shown.push(Happening::Gap { room: name, from: after, to: top });
             }
         }
         if lane.viewer.is_some() {
-            self.shown_alone.insert((connection, room), position);
+            // A reply may have put it further on already, past what it does not want to see.
+            let shown = self.shown_alone.entry((connection, room)).or_default();
+            *shown = if went_back { position } else { position.max(*shown) };
         }
         let mut json = Vec::new();
         for happening in shown {
