@@ -231,19 +231,16 @@ impl Chat {
         viewer.is_none_or(|viewer| !viewer.blocks(user))
     }
 
-    /// What a v1 connection was not shown of a room since the record at `after`; `None`: it is more than is kept, or
-    /// than may be sent. Takes what it holds from `bytes`.
+    /// What v1 connections that see everything were not shown of a room since the record at `after`; `None`: it is more
+    /// than is kept, or than may be sent. Takes what it holds from `bytes`.
     pub(crate) fn missed_by(
         &self,
-        connection: crate::id::ConnectionId,
         key: RoomKey,
         after: Position,
         bytes: &mut usize,
         at: &Moment<'_>,
     ) -> Option<(Vec<Record>, Option<Position>)> {
-        let viewer = self.connections.get(&connection).and_then(|known| known.who.as_ref());
-        let viewer = viewer.and_then(|who| self.users.get(&who.user));
-        let missed = self.missed(key, viewer, after, u64::MAX, bytes, at)?;
+        let missed = self.missed(key, None, after, u64::MAX, bytes, at)?;
         (!missed.more).then_some((missed.records, missed.rollback))
     }
 }

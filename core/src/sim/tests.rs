@@ -299,8 +299,14 @@ fn who_lags_and_is_written_to_for_the_first_time_is_shown_that_too() {
         sim.advance(1_000);
         sim.slow(ann, None);
         let seen = texts(&sim.advance(1_000), ann);
+        // Or told that it is there to be fetched.
         let is_shown = |words: &str| seen.iter().any(|text| text.contains(words));
-        assert!(is_shown("psst 6") && is_shown("psst 7"), "{seen:?}");
+        let is_told = seen.iter().any(|text| text.contains(r#""on":"gap","room":"dm:"#));
+        assert_eq!(
+            [is_shown("psst 6"), is_shown("psst 7"), is_told],
+            [!is_alone, !is_alone, is_alone],
+            "{seen:?}"
+        );
         sim.judge(&["lobby"]);
         assert_eq!(sim.faults(), []);
     }
@@ -330,32 +336,47 @@ fn what_is_too_old_is_shown_to_nobody_who_comes() {
 }
 
 #[test]
-fn who_lags_and_comes_in_again_is_not_sent_back_before_what_it_does_not_want_to_see() {
-    let mut options = options();
-    options.set_number("lag_bytes", 1_024).unwrap();
-    let mut sim = sim(&options, 1);
-    sim.watch();
-    let ann = talk(&mut sim, Link::new().in_flight_bytes(500), "Ann");
-    let [bob, cy] = ["Bob", "Cy"].map(|name| talk(&mut sim, Link::new(), name));
-    sim.send(ann, r#"{"id":3,"do":"block","user":"u3","on":true}"#);
-    sim.advance(1_000);
-    sim.slow(ann, Some(0));
-    let say = |sim: &mut Sim, line: LineId, id: u64| {
-        let text = "x".repeat(900);
-        sim.send(line, &format!(r#"{{"id":{id},"do":"send","room":"lobby","mid":"{id}","text":"{text}"}}"#));
+fn who_lags_and_does_not_want_to_see_somebody_is_never_sent_back_nor_left_with_a_hole() {
+    // When Ann blocks Cy: before she lags, before a reply puts her behind what Cy said, or after.
+    for blocks_at in 0..3 {
+        let mut options = options();
+        options.set_number("lag_bytes", 1_024).unwrap();
+        let mut sim = sim(&options, 1);
+        sim.watch();
+        let ann = talk(&mut sim, Link::new().in_flight_bytes(500), "Ann");
+        let [bob, cy] = ["Bob", "Cy"].map(|name| talk(&mut sim, Link::new(), name));
+        let block = |sim: &mut Sim, at| {
+            if at == blocks_at {
+                sim.send(ann, r#"{"id":3,"do":"block","user":"u3","on":true}"#);
+                sim.advance(1_000);
+            }
+        };
+        let say = |sim: &mut Sim, line: LineId, id: u64| {
+            let text = "x".repeat(900);
+            sim.send(
+                line,
+                &format!(r#"{{"id":{id},"do":"send","room":"lobby","mid":"{id}","text":"{text}"}}"#),
+            );
+            sim.advance(100);
+        };
+        block(&mut sim, 0);
+        sim.slow(ann, Some(0));
+        (4..7).for_each(|id| say(&mut sim, bob, id));
+        say(&mut sim, cy, 7);
+        block(&mut sim, 1);
+        // The reply to this says that Ann is behind what Cy has said.
+        sim.send(ann, r#"{"id":8,"do":"join","room":"lobby","history":0}"#);
         sim.advance(100);
-    };
-    (4..7).for_each(|id| say(&mut sim, bob, id));
-    say(&mut sim, cy, 7);
-    // The reply to this says that Ann is behind what Cy has said.
-    sim.send(ann, r#"{"id":8,"do":"join","room":"lobby","history":0}"#);
-    sim.advance(100);
-    sim.slow(ann, None);
-    sim.advance(1_000);
-    say(&mut sim, bob, 9);
-    sim.advance(1_000);
-    sim.judge(&["lobby"]);
-    assert_eq!(sim.faults(), []);
+        block(&mut sim, 2);
+        say(&mut sim, cy, 10);
+        say(&mut sim, bob, 11);
+        sim.slow(ann, None);
+        sim.advance(1_000);
+        say(&mut sim, bob, 9);
+        sim.advance(1_000);
+        sim.judge(&["lobby"]);
+        assert_eq!(sim.faults(), [], "{blocks_at}");
+    }
 }
 
 #[test]

@@ -74,15 +74,19 @@ impl Hub {
         if after == top && lost.is_none() {
             return frames;
         }
-        let missed = self.run(now, |chat, at| chat.missed_by(connection, room, after, bytes, at));
+        // Who does not want to see something asks from where they are: a reply may have put them behind a record that a list
+        // leaves out, and then no list could say behind which record each comes for them.
+        let missed = match lane.viewer {
+            None => self.run(now, |chat, at| chat.missed_by(room, after, bytes, at)),
+            Some(_) => {
+                self.shown_alone.insert((connection, room), top);
+                None
+            }
+        };
         let mut shown: Vec<Happening> = Vec::new();
-        // Up to where this reader is: what it does not want to see comes behind that.
-        let (position, went_back);
         match missed {
             Some((records, rollback)) => {
-                position = records.last().map(|record| record.position).or(rollback).unwrap_or(after);
                 let rollback = rollback.or(lost);
-                went_back = rollback.is_some();
                 let kept = records.partition_point(|record| rollback.is_some_and(|to| record.position <= to));
                 shown.extend(
                     records.into_iter().map(|record| Happening::Logged { room: name.clone(), record }),
@@ -90,14 +94,12 @@ impl Hub {
                 shown.splice(kept..kept, rollback.map(|to| Happening::Rollback { room: name.clone(), to }));
             }
             None => {
-                (position, went_back) = (top, false);
-                shown.push(Happening::Gap { room: name, from: after, to: top });
+                shown.extend(lost.map(|to| Happening::Rollback { room: name.clone(), to }));
+                let from = lost.map_or(after, |to| to.min(after));
+                if from < top {
+                    shown.push(Happening::Gap { room: name, from, to: top });
+                }
             }
-        }
-        if lane.viewer.is_some() {
-            // A reply may have put it further on already, past what it does not want to see.
-            let shown = self.shown_alone.entry((connection, room)).or_default();
-            *shown = if went_back { position } else { position.max(*shown) };
         }
         let mut json = Vec::new();
         for happening in shown {
