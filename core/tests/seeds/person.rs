@@ -394,11 +394,16 @@ impl Person {
             self.uncertain_count += (before - self.outbox.len()) as u64;
         }
         self.user = user;
-        for (room, entered) in ok["rooms"].as_object().into_iter().flatten() {
-            match entered["error"].is_null() {
-                true => self.enter(sim, room, entered),
-                false => drop(self.rooms.remove(room)),
+        // All of them are known to be there or not before one is begun anew, which asks for those that are not.
+        let rooms = || ok["rooms"].as_object().into_iter().flatten();
+        for (name, entered) in rooms() {
+            match self.rooms.get_mut(name) {
+                Some(room) if entered["error"].is_null() => room.is_joined = true,
+                _ => drop(self.rooms.remove(name)),
             }
+        }
+        for (name, entered) in rooms() {
+            self.enter(sim, name, entered);
         }
     }
 
