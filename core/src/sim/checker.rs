@@ -230,9 +230,12 @@ impl Checker {
             ("gap" | "rollback", _) => {
                 if let (Some(&at), Some(to)) = (stream.rooms.get(room), position_of(&event["to"])) {
                     stream.go_on_from(room, to);
-                    if on == "gap" && position_of(&event["from"]).is_some_and(|from| from > at) {
-                        let words = format!("{room}: a gap from {} is told at {at}", event["from"]);
-                        self.fault(at_ms, Some(line), Rule::NoGap, words);
+                    let from = position_of(&event["from"]).filter(|from| on == "gap" && *from > at);
+                    if let Some(from) = from {
+                        let user = stream.user.clone().unwrap_or_default();
+                        let words = format!("{room}: a gap from {from} is told at {at}");
+                        let skip = Skip { at_ms, line, room: room.to_owned(), user, after: at, to: from };
+                        self.skipped(skip, words);
                     }
                 }
             }
