@@ -7,5 +7,6 @@ mod age;
 mod dedupe;
 mod kept;
 mod memory;
+mod table;
 
 pub(crate) use memory::{Bounds, Memory, RECORDS_A_MESSAGE};

@@ -130,7 +130,7 @@ fn rooms_that_are_made_and_left_without_end_are_forgotten_and_cost_no_memory() {
     let after = visit(40..200);
     let grown = after.saturating_sub(before);
     // The ids of what was sent are known for a day, so that nothing is said twice: that much for each.
-    assert!(grown <= 160 * ROUND as usize * 640 + (1 << 20), "{grown} bytes for {} rooms", 160 * ROUND);
+    assert!(grown <= 160 * ROUND as usize * 192 + (1 << 20), "{grown} bytes for {} rooms", 160 * ROUND);
     host.stop();
 }
 
