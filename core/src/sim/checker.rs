@@ -198,7 +198,7 @@ impl Checker {
         let Some(user) = user else { return };
         note_attempt(&mut self.attempts, &user, &request);
         if let (Some("block"), Some(other)) = (request["do"].as_str(), request["user"].as_str()) {
-            self.hidden.asked(&user, other, request["on"] == true);
+            self.hidden.asked(&user, other, request["on"] == true, (line, request["id"].as_u64()));
             for stream in self.lines.values_mut().filter(|stream| stream.user.as_ref() == Some(&user)) {
                 stream.hides.remove(other);
             }
@@ -300,9 +300,8 @@ impl Checker {
                 let (Some(user), Some(other)) = (stream.user.clone(), request["user"].as_str()) else {
                     return;
                 };
-                let is_asked = |open: &Value| open["do"] == "block" && open["user"] == other;
-                // The last one asked counts.
-                if request["on"] == true && !stream.requests().any(is_asked) {
+                // The last one asked counts, on whichever line.
+                if request["on"] == true && self.hidden.is_last(&user, other, (line, Some(id))) {
                     stream.hides.insert(other.to_owned());
                     self.hidden.done(&user, other, true);
                 }

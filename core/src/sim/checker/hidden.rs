@@ -8,6 +8,9 @@ use crate::id::Position;
 
 use super::{LineId, position_of};
 
+/// By which request something was asked for.
+type Asked = (LineId, Option<u64>);
+
 /// What readers do not want to see.
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
@@ -16,6 +19,8 @@ pub(super) struct Hidden {
     /// Whom a user blocks for sure, as a reply says and no request since has called into question; and the how many-th
     /// reply that was.
     sure: BTreeMap<String, BTreeMap<String, u64>>,
+    /// The last request of a user about another: on which line, and its id.
+    last: BTreeMap<(String, String), Asked>,
     /// How many such replies there were.
     pub(super) count: u64,
     /// What was left out for a user, to be judged when everything is known.
@@ -35,13 +40,19 @@ pub(super) struct Skip {
 
 impl Hidden {
     /// A user asks to block another, or no longer to.
-    pub(super) fn asked(&mut self, user: &str, other: &str, on: bool) {
+    pub(super) fn asked(&mut self, user: &str, other: &str, on: bool, by: Asked) {
+        self.last.insert((user.to_owned(), other.to_owned()), by);
         if on {
             self.ever.entry(user.to_owned()).or_default().insert(other.to_owned());
         }
         if let Some(sure) = self.sure.get_mut(user) {
             sure.remove(other);
         }
+    }
+
+    /// Whether nothing else was asked for since.
+    pub(super) fn is_last(&self, user: &str, other: &str, by: Asked) -> bool {
+        self.last.get(&(user.to_owned(), other.to_owned())) == Some(&by)
     }
 
     /// It is so now.
